@@ -1,0 +1,100 @@
+"""What the gate needs from the world, as Protocols that the edges satisfy structurally.
+
+Rules:
+
+1. Edges move bytes, never meaning.
+2. Only :class:`EdgeError` leaves an edge, and it means: this edge could not do its work. The gate decides what follows.
+3. A fetcher has no errors at all: whatever happens is an Observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from askfirst.rights.model import Document, Observation
+
+
+class EdgeError(Exception):
+    """An edge could not do its work: a store is unreachable or unwritable. Says what, where and what to do next."""
+
+
+class Fetch(Protocol):
+    """Looks at a document."""
+
+    async def __call__(self, document: Document, *, validators: Sequence[tuple[str, str]] = ()) -> Observation:
+        """One look, redirects followed (five at most), body cut at ``document.max_bytes``. Never raises on what the
+        other side does. ``validators`` are extra request fields for revalidation (``If-None-Match``,
+        ``If-Modified-Since``); a 304 comes back as an Observation of status 304. ``fresh_s`` is left at 0."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+        ...
+
+
+class Cache(Protocol):
+    """Bytes by key, shared as far as the store is, with claims so that one worker looks while the others wait."""
+
+    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values in the order of ``keys``; None for what is not there or has passed its ``keep_s``."""
+        ...
+
+    async def put(self, key: str, value: bytes, *, keep_s: int) -> None:
+        """Stores a value for ``keep_s`` seconds, replacing what was there. Waiters on the key wake up."""
+        ...
+
+    async def claim(self, key: str, *, owner: str, for_s: int) -> bool:
+        """True if the caller now holds the claim on ``key``; a claim lapses after ``for_s`` seconds."""
+        ...
+
+    async def release(self, key: str, *, owner: str) -> None:
+        """Gives a claim back, if ``owner`` still holds it. Waiters on the key wake up."""
+        ...
+
+    async def wait(self, key: str, *, timeout_s: float) -> None:
+        """Returns when the key has been put or its claim released, or lapsed, or after ``timeout_s`` seconds."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections and files."""
+        ...
+
+
+class Registry(Protocol):
+    """A consent registry."""
+
+    async def look_up(self, urls: Sequence[str]) -> Mapping[str, Observation]:
+        """The registry's answer for each URL: an Observation of kind REGISTRY whose body is the JSON object
+        ``{"records": [record, …]}``, an empty list where it knows nothing. A registry that cannot be reached gives
+        Observations with an outage. ``fresh_s`` is set."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections and files."""
+        ...
+
+
+class EvidenceStore(Protocol):
+    """Keeps what was observed."""
+
+    def keep(self, observation: Observation) -> None:
+        """Returns when the observation is in the operating system's hands. Raises EdgeError when it cannot be."""
+        ...
+
+    def close(self) -> None:
+        """Ends the file."""
+        ...
+
+
+class DecisionLog(Protocol):
+    """Appends decisions."""
+
+    def append(self, line: bytes) -> None:
+        """Appends one line (without its newline); returns when it is in the operating system's hands. Raises
+        EdgeError when it cannot be."""
+        ...
+
+    def close(self) -> None:
+        """Ends the file."""
+        ...
