@@ -1,5 +1,34 @@
 """Every rights signal that is read, one file each.
 
-A new signal is one file here, one line in ``READERS`` (askfirst/rights/read.py asks every reader what it looks at) and
-a case file under tests/cases/.
+A new signal is one file here, one line in ``READERS`` and a case file under tests/cases/: ``plan`` asks every reader
+what it looks at, and everything else prints whatever evidence it is given.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from askfirst.rights.reader import Reader
+from askfirst.rights.signals import (
+    ai_txt,
+    meta_robots,
+    registry_records,
+    robots_older,
+    robots_txt,
+    tdm_file,
+    tdm_header,
+    tdm_meta,
+    x_robots_tag,
+)
+
+READERS: Sequence[Reader] = (
+    robots_txt.READER,
+    robots_older.READER,
+    ai_txt.READER,
+    tdm_file.READER,
+    tdm_header.READER,
+    tdm_meta.READER,
+    x_robots_tag.READER,
+    meta_robots.READER,
+    registry_records.READER,
+)

@@ -1,0 +1,419 @@
+"""The conductor: one URL's way through.
+
+``before_fetch`` looks at what the origin and the registries say, and decides; ``before_keep`` adds the response. Every
+decision is recorded before it is given out.
+
+Rules:
+
+1. No record, no fetch: evidence first, then the log line, then the answer. What cannot be recorded is a DEFER.
+2. Nothing here knows a protocol. Documents come from ``plan``, meaning from ``read`` and ``decide``.
+3. What an origin says is parsed once and answers for all its URLs; equal readings share one ruling.
+4. Twenty first requests to one origin make one look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from askfirst.looking import Count, Looking, Seen
+from askfirst.ports import Cache, DecisionLog, EdgeError, EvidenceStore, Fetch, Registry
+from askfirst.rights import html
+from askfirst.rights.decide import on_occasion, rule
+from askfirst.rights.media import is_html, media_type
+from askfirst.rights.model import (
+    Agent,
+    Basis,
+    Category,
+    Covers,
+    Decision,
+    Document,
+    Evidence,
+    Intent,
+    Kind,
+    Observation,
+    Origin,
+    Outage,
+    Reading,
+    Ruling,
+    Signal,
+    Stage,
+    Verdict,
+)
+from askfirst.rights.origins import origin_of
+from askfirst.rights.policy import Policy
+from askfirst.rights.read import bars, can_be_taken_back, join_readings, plan, readers_for, statements
+from askfirst.rights.reader import Statement, Target
+from askfirst.rights.signals.operator import operator_statement
+from askfirst.rights.wire import canonical, decision_line, timestamp
+
+MAX_ORIGINS = 10_000
+MAX_DISPLAYED = 100_000
+MAX_RULINGS = 4_096
+MAX_ANSWERS = 100_000
+
+
+def utc_now() -> datetime:
+    """The clock of everybody who is not a test."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Standing:
+    """What one origin says to one agent: parsed once, asked for every URL."""
+
+    origin: Origin
+    observations: tuple[Observation, ...]
+    statements: tuple[Statement, ...]
+    fresh_until: datetime
+    looked_at: bytes
+    recorded: bool = False
+    rulings: dict[tuple[object, ...], tuple[Ruling, list[Reading]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the registries and the displaying pages say of one URL."""
+
+    observations: tuple[Observation, ...]
+    statements: tuple[Statement, ...]
+    fresh_until: datetime
+
+
+class Gate:
+    """Decides for one agent under one policy, and records what it decides."""
+
+    def __init__(
+        self,
+        *,
+        agent: Agent,
+        policy: Policy,
+        fetch: Fetch,
+        cache: Cache,
+        evidence: EvidenceStore,
+        log: DecisionLog,
+        registries: Sequence[Registry] = (),
+        worker: str = "worker",
+        clock: Callable[[], datetime] = utc_now,
+        count: Count = lambda _name: None,
+    ) -> None:
+        self.agent = agent
+        self.policy = policy
+        self._fetch = fetch
+        self._cache = cache
+        self._evidence = evidence
+        self._log = log
+        self._registries = tuple(registries)
+        self._clock = clock
+        self._count = count
+        self._readers = readers_for(policy)
+        self._before_body = tuple(r for r in self._readers if not r.reads_body)
+        self._papers = operator_statement(policy)
+        self._looking = Looking(
+            fetch=fetch,
+            cache=cache,
+            policy=policy,
+            user_agent=agent.user_agent,
+            worker=worker,
+            clock=clock,
+            count=count,
+        )
+        self._standings: OrderedDict[str, Standing] = OrderedDict()
+        self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._displayed: OrderedDict[str, tuple[Observation, ...]] = OrderedDict()
+
+    # -- the two questions ---------------------------------------------------------------------------------------
+
+    def recall(self, intent: Intent) -> Decision | None:
+        """``before_fetch`` without waiting, when everything it needs is at hand and fresh; else None."""
+        if self._registries or (self._displayed and intent.url in self._displayed):
+            return None
+        standing = self._standings.get(_authority(intent.url))
+        if standing is None:
+            return None
+        now = self._clock()
+        if standing.fresh_until <= now:
+            return None
+        return self._give(intent, standing, (), (), Stage.FETCH, now)
+
+    async def before_fetch(self, intent: Intent) -> Decision:
+        """Whether the resource may be requested. Recorded. Raises UrlError for what is no http URL."""
+        decision = self.recall(intent)
+        if decision is not None:
+            return decision
+        standing, answer = await asyncio.gather(self._standing(intent.url), self._answer(intent.url))
+        return self._give(intent, standing, answer.statements, answer.observations, Stage.FETCH, self._clock())
+
+    async def before_keep(self, intent: Intent, response: Observation, hops: Sequence[Observation] = ()) -> Decision:
+        """Whether what was received may be kept. Recorded, with the elements that were relied on and no more of the
+        body. ``hops`` are the redirect answers on the way, as observations of kind RESPONSE."""
+        standing, answer = await asyncio.gather(self._standing(intent.url), self._answer(intent.url))
+        parts = statements((*hops, response), self.agent, self._readers)
+        kept = _relied_on(response)
+        decision = self._give(
+            intent,
+            standing,
+            (*answer.statements, *parts),
+            (*answer.observations, *hops, kept),
+            Stage.KEEP,
+            self._clock(),
+        )
+        self._carry(intent, response, parts)
+        return decision
+
+    def refused_by_head(self, intent: Intent, head: Observation, hops: Sequence[Observation] = ()) -> bool:
+        """Whether status and headers alone already refuse, whatever the body may say. Not recorded: the decision that
+        counts comes from ``before_keep`` with the same observation. False when the origin is not at hand."""
+        standing = self._standings.get(_authority(intent.url))
+        if standing is None:
+            return False
+        parts = statements((*hops, head), self.agent, self._before_body)
+        target = Target.of(intent)
+        said = [part.on(target) for part in (*standing.statements, *parts)]
+        said.append(self._papers.on(target))
+        answer = self._answers.get(intent.url)
+        if answer is not None:
+            said.extend(part.on(target) for part in answer.statements)
+        elif self._registries:
+            return False
+        ruling = rule(intent.purpose, join_readings(said), self.policy, stage=Stage.KEEP, at=self._clock())
+        page = is_html(media_type(head, intent))
+        return ruling.verdict is Verdict.REFUSE and not can_be_taken_back(ruling, self._readers, page=page)
+
+    async def look(self, origin: Origin, policy: Policy | None = None) -> tuple[Observation, ...]:
+        """What the well-known documents of an origin say, without deciding or recording anything."""
+        seen = await self._see(plan(origin, policy or self.policy))
+        now = self._clock()
+        return tuple(o for one in seen for o in one.observations(now))
+
+    async def consult(self, url: str) -> tuple[Observation, ...]:
+        """What the registries say of a URL, without deciding or recording anything."""
+        return (await self._answer(url)).observations
+
+    def fresh_until(self, url: str) -> datetime:
+        """When asking again may give another answer than DEFER."""
+        standing = self._standings.get(_authority(url))
+        now = self._clock()
+        return now + timedelta(seconds=1) if standing is None else max(standing.fresh_until, now)
+
+    async def close(self) -> None:
+        """Ends the records and lets go of connections."""
+        for task in list(self._arrivals.values()):
+            task.cancel()
+        self._log.close()
+        self._evidence.close()
+        await self._fetch.close()
+        await self._cache.close()
+        for registry in self._registries:
+            await registry.close()
+
+    # -- what an origin says -------------------------------------------------------------------------------------
+
+    async def _standing(self, url: str) -> Standing:
+        authority = _authority(url)
+        standing = self._standings.get(authority)
+        if standing is not None and standing.fresh_until > self._clock():
+            return standing
+        origin = origin_of(url)
+        task = self._arrivals.get(origin)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._arrive(origin))
+            self._arrivals[origin] = task
+            task.add_done_callback(lambda _done: self._arrivals.pop(origin, None))
+        standing = await asyncio.shield(task)
+        self._standings[authority] = standing
+        self._standings.move_to_end(authority)
+        while len(self._standings) > MAX_ORIGINS:
+            self._standings.popitem(last=False)
+        return standing
+
+    async def _arrive(self, origin: Origin) -> Standing:
+        seen = await self._see(plan(origin, self.policy))
+        now = self._clock()
+        observations = tuple(o for one in seen for o in one.observations(now))
+        return Standing(
+            origin=origin,
+            observations=observations,
+            statements=statements(observations, self.agent, self._readers),
+            fresh_until=min((self._looking.fresh_until(one) for one in seen), default=now + timedelta(hours=1)),
+            looked_at=_named(observations),
+        )
+
+    async def _see(self, documents: Sequence[Document]) -> list[Seen]:
+        """All documents at once, but for those that a robots.txt which is at hand bars."""
+        known = await self._looking.recall(documents)
+        rules = [o for one in known if one is not None and self._looking.fresh(one) for o in (one.latest,)]
+        barred = statements(rules, self.agent, self._readers)
+        return await asyncio.gather(
+            *(
+                self._barred(document, one)
+                if bars(barred, document.url, self.agent)
+                else self._looking.look(document, one)
+                for document, one in zip(documents, known, strict=True)
+            ),
+        )
+
+    async def _barred(self, document: Document, known: Seen | None) -> Seen:
+        if known is not None and self._looking.fresh(known):
+            return known
+        return Seen(
+            Observation(document=document, outage=Outage.BLOCKED, observed_at=self._clock(), fresh_s=3_600),
+            None if known is None else known.good,
+        )
+
+    # -- what registries and displaying pages say ----------------------------------------------------------------
+
+    async def _answer(self, url: str) -> Answer:
+        now = self._clock()
+        answer = self._answers.get(url)
+        if answer is None or answer.fresh_until <= now:
+            found = await asyncio.gather(*(registry.look_up([url]) for registry in self._registries))
+            observations = tuple(answers[url] for answers in found)
+            answer = self._understood(observations)
+            if self._registries:
+                self._answers[url] = answer
+                while len(self._answers) > MAX_ANSWERS:
+                    self._answers.popitem(last=False)
+        pages = self._displayed.get(url, ())
+        if not pages:
+            return answer
+        shown = self._understood(pages)
+        return Answer(
+            observations=(*answer.observations, *shown.observations),
+            statements=(*answer.statements, *shown.statements),
+            fresh_until=answer.fresh_until,
+        )
+
+    def _understood(self, observations: tuple[Observation, ...]) -> Answer:
+        most_s = self.policy.max_age_s["registry"]
+        return Answer(
+            observations=observations,
+            statements=statements(observations, self.agent, self._readers),
+            fresh_until=min(
+                (o.observed_at + timedelta(seconds=min(o.fresh_s, most_s)) for o in observations),
+                default=datetime.max.replace(tzinfo=UTC),
+            ),
+        )
+
+    def _carry(self, intent: Intent, response: Observation, parts: Sequence[Statement]) -> None:
+        """Remembers for the images of a page what the page says of them."""
+        target = Target.of(intent)
+        if not any(s.covers is Covers.PAGE_IMAGES for part in parts for s in part.on(target).signals):
+            return
+        page = replace(
+            response,
+            document=replace(response.document, kind=Kind.PAGE),
+            body=html.excerpt(response, with_images=True),
+            whole_digest=response.digest,
+        )
+        for image in html.elements(response).images:
+            others = tuple(o for o in self._displayed.get(image, ()) if o.document.url != page.document.url)
+            self._displayed[image] = (*others[-7:], page)
+            self._displayed.move_to_end(image)
+            while len(self._displayed) > MAX_DISPLAYED:
+                self._displayed.popitem(last=False)
+
+    # -- deciding and recording ----------------------------------------------------------------------------------
+
+    def _give(
+        self,
+        intent: Intent,
+        standing: Standing,
+        parts: Sequence[Statement],
+        observations: Sequence[Observation],
+        stage: Stage,
+        now: datetime,
+    ) -> Decision:
+        """The decision, recorded; or a DEFER that says what could not be written."""
+        decision = on_occasion(intent, self._ruling(intent, standing, parts, stage, now), at=now)
+        looked_at = standing.looked_at
+        try:
+            if not standing.recorded:
+                for seen in standing.observations:
+                    self._evidence.keep(seen)
+                standing.recorded = True
+            for seen in observations:
+                self._evidence.keep(seen)
+            if observations:
+                looked_at = _joined(looked_at, _named(observations))
+            self._log.append(decision_line(decision, b"[" + looked_at + b"]"))
+        except EdgeError as error:
+            self._count("record/unwritable")
+            return unrecorded(intent, self.policy, error, stage=stage, at=now)
+        return decision
+
+    def _ruling(
+        self, intent: Intent, standing: Standing, parts: Sequence[Statement], stage: Stage, now: datetime
+    ) -> Ruling:
+        target = Target.of(intent)
+        said = [statement.on(target) for statement in standing.statements]
+        for part in parts:
+            said.append(part.on(target))
+        said.append(self._papers.on(target))
+        key = (intent.purpose, stage, *map(id, said))
+        found = standing.rulings.get(key)
+        if found is not None and (found[0].expires_at is None or found[0].expires_at > now):
+            return found[0]
+        ruling = rule(intent.purpose, join_readings(said), self.policy, stage=stage, at=now)
+        if len(standing.rulings) >= MAX_RULINGS:
+            standing.rulings.clear()
+        # The readings are held beside the ruling: an identity is only a key while its object lives.
+        standing.rulings[key] = (ruling, said)
+        return ruling
+
+
+def unrecorded(intent: Intent, policy: Policy, error: EdgeError, *, stage: Stage, at: datetime) -> Decision:
+    """The decision when the record cannot be written: DEFER, because of that (no record, no fetch)."""
+    words = Evidence(
+        document_url="askfirst:record",
+        digest="sha256:" + "0" * 64,
+        at="record",
+        text=str(error)[:200],
+        spec="docs/adr/0006: no record, no fetch",
+    )
+    signal = Signal(
+        source="the record",
+        protocol="record",
+        category=Category.FETCH,
+        basis=Basis.ACCESS_RULE,
+        verdict=Verdict.DEFER,
+        evidence=words,
+    )
+    return on_occasion(intent, rule(intent.purpose, Reading(signals=(signal,)), policy, stage=stage, at=at), at=at)
+
+
+def _authority(url: str) -> str:
+    """The URL up to its path. Two URLs that agree in it have the same origin."""
+    end = url.find("/", 8)
+    return url if end < 0 else url[:end]
+
+
+def _relied_on(response: Observation) -> Observation:
+    """The response without more of its body than the elements that were read."""
+    if not response.body:
+        return response
+    return replace(response, body=html.excerpt(response), whole_digest=response.digest)
+
+
+def _named(observations: Sequence[Observation]) -> bytes:
+    """The observations as a log line names them: members of a JSON list, without the brackets."""
+    return canonical(
+        [
+            {
+                "url": o.document.url,
+                "kind": o.document.kind.value,
+                "digest": o.digest,
+                "observed_at": timestamp(o.observed_at),
+            }
+            for o in observations
+        ],
+    )[1:-1]
+
+
+def _joined(first: bytes, second: bytes) -> bytes:
+    return first + b"," + second if first and second else first or second
+

@@ -1,0 +1,185 @@
+"""Looks at well-known documents once for the whole fleet, and remembers what was seen.
+
+One worker claims a document and looks; the others wait for what it saw. What is fresh is not asked for again, what is
+stale is revalidated, and a last good copy stands beside an outage for 30 days, so that its refusals go on.
+
+Rules:
+
+1. A shared store that fails is a miss: counted, and answered by looking. It never stops a look and never means ALLOW.
+2. A claim that cannot be had (store away, claimant dead) falls back to looking in this process.
+3. Nothing here knows what a document means, apart from freshness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import msgspec
+
+from askfirst.ports import Cache, EdgeError, Fetch
+from askfirst.rights.freshness import STALE_IF_ERROR_S, freshness_s, unusable, validators
+from askfirst.rights.model import Document, Kind, Observation
+from askfirst.rights.policy import MAX_AGE_S, Policy
+from askfirst.rights.wire import WireError, canonical, member_table, observation_to_wire, parse_observation
+
+Count = Callable[[str], None]
+
+CLAIM_S = 30
+_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a document: the latest look, and the last one that worked when the latest did not."""
+
+    latest: Observation
+    last_good: Observation | None = None
+
+    def observations(self, at: datetime) -> tuple[Observation, ...]:
+        """What counts at this time."""
+        if self.last_good is None or not unusable(self.latest):
+            return (self.latest,)
+        if self.last_good.observed_at + timedelta(seconds=STALE_IF_ERROR_S) < at:
+            return (self.latest,)
+        return (self.latest, self.last_good)
+
+    @property
+    def good(self) -> Observation | None:
+        """The last look that found a document."""
+        found = self.latest.status is not None and 200 <= self.latest.status < 300 and not unusable(self.latest)
+        return self.latest if found else self.last_good
+
+
+class Looking:
+    """The looks of one worker, shared through a cache."""
+
+    def __init__(
+        self,
+        *,
+        fetch: Fetch,
+        cache: Cache,
+        policy: Policy,
+        user_agent: str,
+        worker: str,
+        clock: Callable[[], datetime],
+        count: Count,
+    ) -> None:
+        self._fetch = fetch
+        self._cache = cache
+        self._policy = policy
+        self._worker = worker
+        self._clock = clock
+        self._count = count
+        self._salt = hashlib.sha256(user_agent.encode()).hexdigest()[:12]
+
+    async def recall(self, documents: Sequence[Document]) -> list[Seen | None]:
+        """What the shared store knows of each document, fresh or not, in their order."""
+        try:
+            values = await self._cache.get_many([self._key(d) for d in documents])
+        except EdgeError:
+            self._count("cache/unreachable")
+            return [None] * len(documents)
+        return [None if value is None else self._decode(value) for value in values]
+
+    async def look(self, document: Document, known: Seen | None) -> Seen:
+        """What is seen at the document now: what is known, if that is fresh; else one look, ours or another's."""
+        if known is not None and self.fresh(known):
+            self._count("looks/cached")
+            return known
+        key = self._key(document)
+        while True:
+            try:
+                mine = await self._cache.claim(key, owner=self._worker, for_s=CLAIM_S)
+            except EdgeError:
+                self._count("cache/unreachable")
+                return await self._ask(document, known)
+            (current,) = await self.recall([document])
+            if current is not None and self.fresh(current):
+                if mine:
+                    await self._let_go(key)
+                self._count("looks/shared")
+                return current
+            if mine:
+                return await self._claimed(document, current or known, key)
+            try:
+                await self._cache.wait(key, timeout_s=_WAIT_S)
+            except EdgeError:
+                self._count("cache/unreachable")
+
+    def fresh_until(self, seen: Seen) -> datetime:
+        """Until when the latest look may be reused, under this policy."""
+        latest = seen.latest
+        return latest.observed_at + timedelta(seconds=min(latest.fresh_s, self._most_s(latest)))
+
+    def fresh(self, seen: Seen) -> bool:
+        """Whether the latest look may still be reused."""
+        return self._clock() < self.fresh_until(seen)
+
+    async def _claimed(self, document: Document, known: Seen | None, key: str) -> Seen:
+        try:
+            seen = await self._ask(document, known)
+            try:
+                await self._cache.put(key, _encode(seen), keep_s=STALE_IF_ERROR_S)
+            except EdgeError:
+                self._count("cache/unreachable")
+            return seen
+        finally:
+            await self._let_go(key)
+
+    async def _let_go(self, key: str) -> None:
+        try:
+            await self._cache.release(key, owner=self._worker)
+        except EdgeError:
+            self._count("cache/unreachable")
+
+    async def _ask(self, document: Document, known: Seen | None) -> Seen:
+        good = None if known is None else known.good
+        self._count("looks/asked")
+        seen = await self._fetch(document, validators=() if good is None else validators(good))
+        if seen.status == 304 and good is not None:
+            self._count("looks/revalidated")
+            seen = replace(seen, status=good.status, headers=good.headers, body=good.body, truncated=good.truncated)
+        if unusable(seen):
+            self._count("looks/failed")
+        aged = replace(
+            seen,
+            fresh_s=freshness_s(seen, most_s=self._most_s(seen), outage_s=self._policy.max_age_s["outage"]),
+        )
+        return Seen(aged, good if unusable(aged) else None)
+
+    def _most_s(self, seen: Observation) -> int:
+        if unusable(seen):
+            return MAX_AGE_S["robots.txt"]
+        name = urlsplit(seen.document.url).path.rpartition("/")[2]
+        return self._policy.max_age_s.get(name, 86_400)
+
+    def _key(self, document: Document) -> str:
+        return f"look:{self._salt}:{document.url}"
+
+    def _decode(self, value: bytes) -> Seen | None:
+        """None for what another version wrote, which is then a miss."""
+        try:
+            table = member_table(msgspec.json.decode(value), "seen")
+            last = table.get("last_good")
+            return Seen(
+                parse_observation(table.get("latest"), kind=Kind.WELL_KNOWN),
+                None if last is None else parse_observation(last, kind=Kind.WELL_KNOWN),
+            )
+        except (WireError, msgspec.DecodeError):
+            self._count("cache/unreadable")
+            return None
+
+
+def _encode(seen: Seen) -> bytes:
+    good = seen.last_good
+    return canonical(
+        {
+            "latest": observation_to_wire(seen.latest),
+            "last_good": None if good is None else observation_to_wire(good),
+        },
+    )
+

@@ -1,0 +1,100 @@
+"""What a signal file offers: where it listens, and how to ask what was said.
+
+A document is parsed once into a :class:`Statement`, which then answers for as many targets as live under it: a site's
+robots.txt answers for every page of the site. The answers of one statement are few and are given as the same objects
+again, so that whoever remembers rulings can remember them by identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from askfirst.rights import patterns
+from askfirst.rights.model import (
+    MAX_EVIDENCE_CHARS,
+    Agent,
+    Care,
+    Evidence,
+    Intent,
+    Kind,
+    Observation,
+    Reading,
+    Remark,
+    RemarkKind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The resource as statements match it: ``path`` is its path and query in the normal form of RFC 9309."""
+
+    intent: Intent
+    path: str
+
+    @classmethod
+    def of(cls, intent: Intent) -> Target:
+        return cls(intent, patterns.target(intent.url))
+
+
+class Statement(Protocol):
+    """What one document says."""
+
+    def on(self, target: Target) -> Reading:
+        """What it says of this target. Never raises on content."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One signal: the kinds of document it listens to, at which well-known paths, and the parser.
+
+    ``care`` is the mildest policy that asks it. ``reads_body``: it needs more than status and headers.
+    ``supersedes``: a later place of its protocol may take back what an earlier one said.
+    """
+
+    protocol: str
+    kinds: frozenset[Kind]
+    parse: Callable[[Observation, Agent], Statement]
+    paths: tuple[str, ...] = ()
+    max_bytes: int = 1_048_576
+    care: Care = Care.LITERAL
+    reads_body: bool = True
+    supersedes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A statement that says the same of every target."""
+
+    reading: Reading
+
+    def on(self, target: Target) -> Reading:  # noqa: ARG002  # the same answer for every target is the point
+        return self.reading
+
+
+SILENT = Constant(Reading())
+
+
+def evidence(observation: Observation, *, at: str, text: str, spec: str) -> Evidence:
+    """The words relied on, cut to 200 characters."""
+    return Evidence(
+        document_url=observation.document.url,
+        digest=observation.digest,
+        at=at,
+        text=text[:MAX_EVIDENCE_CHARS],
+        spec=spec,
+    )
+
+
+def remark(source: str, kind: RemarkKind, note: str, words: Evidence) -> Remark:
+    """A remark, in one call."""
+    return Remark(source=source, kind=kind, note=note, evidence=words)
+
+
+def outcome(observation: Observation) -> str:
+    """How a look went, in words: ``status 503`` or ``outage timeout``."""
+    if observation.outage is not None:
+        return f"outage {observation.outage.value}"
+    return f"status {observation.status}"
