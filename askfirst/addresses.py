@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -188,6 +189,7 @@ def _parse(ip: str) -> Address | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def host_literal(host: str) -> str | None:
     """The address that a URL's host is, in canonical form, or None if it is a name.
 

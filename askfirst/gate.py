@@ -25,6 +25,7 @@ from askfirst.rights import html
 from askfirst.rights.decide import on_occasion, rule
 from askfirst.rights.media import is_html, media_type
 from askfirst.rights.model import (
+    NOTHING,
     Agent,
     Basis,
     Category,
@@ -196,9 +197,13 @@ class Gate:
 
     def fresh_until(self, url: str) -> datetime:
         """When asking again may give another answer than DEFER."""
-        standing = self._standings.get(_authority(url))
+        known = (self._standings.get(_authority(url)), self._answers.get(url))
         now = self._clock()
-        return now + timedelta(seconds=1) if standing is None else max(standing.fresh_until, now)
+        return max(now, min((k.fresh_until for k in known if k is not None), default=now))
+
+    def now(self) -> datetime:
+        """The gate's clock."""
+        return self._clock()
 
     async def close(self) -> None:
         """Ends the records and lets go of connections."""
@@ -351,9 +356,11 @@ class Gate:
     ) -> Ruling:
         target = Target.of(intent)
         said = [statement.on(target) for statement in standing.statements]
-        for part in parts:
-            said.append(part.on(target))
         said.append(self._papers.on(target))
+        own = [reading for reading in (part.on(target) for part in parts) if reading is not NOTHING]
+        if own:
+            # What one response or one URL said is said once; remembering it would only push out what recurs.
+            return rule(intent.purpose, join_readings([*said, *own]), self.policy, stage=stage, at=now)
         key = (intent.purpose, stage, *map(id, said))
         found = standing.rulings.get(key)
         if found is not None and (found[0].expires_at is None or found[0].expires_at > now):

@@ -1,0 +1,64 @@
+"""The command line: ``askfirst crawl | check | explain | replay | registry | demo``.
+
+Exit codes:
+
+| code | means |
+|---|---|
+| 0 | done |
+| 1 | the work was begun and could not be finished: a record or a file could not be written |
+| 2 | the operator's mistake: a bad URL, purpose, policy, file or id; nothing was begun |
+| 3 | ``check``: the site could not be reached, so nothing could be said |
+| 130 | interrupted |
+
+Every failure is one line on standard error: what, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from askfirst.cli import check, crawl, demo, explain, registry, replay
+from askfirst.ports import EdgeError
+from askfirst.rights.origins import UrlError
+from askfirst.rights.policy import PolicyError
+from askfirst.wiring import SettingsError
+
+MISTAKES = (SettingsError, PolicyError, UrlError)
+
+app = typer.Typer(
+    name="askfirst",
+    help="Crawl only what the people who made it allow, test what a site says to crawlers, and explain every decision.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+app.command("crawl")(crawl.crawl)
+app.command("check")(check.check)
+app.command("explain")(explain.explain)
+app.command("replay")(replay.replay)
+app.command("demo")(demo.demo)
+app.add_typer(registry.app, name="registry")
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app(standalone_mode=True)
+    except MISTAKES as error:
+        _say(error)
+        sys.exit(2)
+    except EdgeError as error:
+        _say(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say(KeyboardInterrupt("interrupted; what was decided is recorded, and the same command goes on from there"))
+        sys.exit(130)
+
+
+def _say(error: BaseException) -> None:
+    text = " ".join(str(error).split()) or type(error).__name__
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"askfirst: {text}", markup=False)

@@ -88,9 +88,7 @@ def rule(purpose: Purpose, reading: Reading, policy: Policy, *, stage: Stage, at
     )
 
 
-def count(
-    signals: Iterable[Signal], policy: Policy, at: datetime
-) -> tuple[tuple[Signal, ...], tuple[Remark, ...]]:
+def count(signals: Iterable[Signal], policy: Policy, at: datetime) -> tuple[tuple[Signal, ...], tuple[Remark, ...]]:
     """The signals that weigh under the policy, and a remark for each that does not."""
     counted: dict[Signal, None] = {}
     aside: list[Remark] = []
@@ -127,9 +125,7 @@ def settle(signals: Iterable[Signal], care: Care) -> tuple[Signal, ...]:
             place = (s.protocol, s.category)
             highest[place] = max(s.rank, highest.get(place, s.rank))
     return tuple(
-        s
-        for s in listed
-        if s.basis is Basis.ACCESS_RULE or s.rank >= highest.get((s.protocol, s.category), s.rank)
+        s for s in listed if s.basis is Basis.ACCESS_RULE or s.rank >= highest.get((s.protocol, s.category), s.rank)
     )
 
 

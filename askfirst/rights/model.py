@@ -111,7 +111,8 @@ class Covers(StrEnum):
 class Care(IntEnum):
     """How careful a reader must be for a signal to count: the mildest policy under which it weighs.
 
-    LITERAL: the specification says so. CONSERVATIVE: it can be read so. STRICT: only a suspicious reader would.
+    LITERAL: the specification says so, or says nothing clear and this is the careful reading. CONSERVATIVE: the
+    specification says otherwise, and somebody may well have meant this. STRICT: only a suspicious reader would.
     """
 
     LITERAL = 0
@@ -305,6 +306,7 @@ class Ruling:
     policy_digest: str
     digest: str
     expires_at: datetime | None
+    wire: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,9 @@ def hears(reader: Reader, document: Document) -> bool:
 
 def statements(observations: Iterable[Observation], agent: Agent, readers: Sequence[Reader]) -> tuple[Statement, ...]:
     """What each observed document says, parsed once. Never raises on content."""
-    return tuple(_heard(reader, seen, agent) for seen in observations for reader in readers if hears(reader, seen.document))
+    return tuple(
+        _heard(reader, seen, agent) for seen in observations for reader in readers if hears(reader, seen.document)
+    )
 
 
 def _heard(reader: Reader, seen: Observation, agent: Agent) -> Statement:
@@ -85,9 +87,7 @@ class _Carried:
     def on(self, target: Target) -> Reading:
         said = self._statement.on(target)
         return Reading(
-            signals=tuple(
-                replace(s, covers=Covers.RESOURCE) for s in said.signals if s.covers is Covers.PAGE_IMAGES
-            ),
+            signals=tuple(replace(s, covers=Covers.RESOURCE) for s in said.signals if s.covers is Covers.PAGE_IMAGES),
         )
 
 

@@ -1,0 +1,5 @@
+"""``python -m askfirst`` is the command line."""
+
+from askfirst.cli import main
+
+main()

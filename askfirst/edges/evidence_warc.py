@@ -1,0 +1,372 @@
+"""Evidence in WARC 1.1 (ISO 28500:2017), one file per run: what was observed, readable by every WARC tool.
+
+An HTTP answer is a ``response`` record; what left no status, or cannot be written as HTTP, is a ``metadata`` record
+with a JSON block. What this module does not do: judge, sign, compress (a killed run leaves a readable file) or follow
+the evidence into decisions.
+
+1. ``keep`` returns when the whole record is in the operating system's hands; a record is one ``os.write``. What cannot
+   be written whole is cut off again. A file that was deleted under our hands is an error.
+2. INVARIANT: ``read_evidence`` gives back equal Observations. Fields named ``AskFirst-…`` carry what WARC has no name
+   for. house: the kept body is already decoded, so ``Content-Encoding``, ``Transfer-Encoding`` and ``Content-Length``
+   are written with ``X-AskFirst-`` before their names, and so is any name that begins like this. Headers that could
+   not have come over the wire (a line break inside, a name that is no token) send the observation to the JSON form.
+3. INVARIANT: nothing more of a body is written than the Observation holds. ``WARC-Payload-Digest`` is of the whole
+   body, also where an excerpt is kept (``WARC-Truncated: unspecified``, ``AskFirst-Excerpt``).
+4. The same observation is written once per run, as far as the last ``MAX_SEEN`` observations go. The same is: document,
+   digest, status, headers, outage, redirects, and the words of an excerpt; not the time.
+5. house: records are put together by hand: an f-string takes a quarter of the time of fastwarc's writer, which sets
+   field by field. Records are read by fastwarc, and every block digest is checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import os
+import re
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+from urllib.parse import quote
+
+from fastwarc.warc import ArchiveIterator, WarcRecord
+
+from askfirst.ports import EdgeError
+from askfirst.rights.model import Document, Kind, Observation, Outage
+from askfirst.rights.wire import parse_timestamp, timestamp
+
+MAX_SEEN = 32_768
+MAX_FIELD_CHARS = 8_192
+_LOGGER = logging.getLogger(__name__)
+
+
+class WarcEvidence:
+    """Appends to ``folder/<run>.warc``; the folder is made now, the file with the first observation. ``clock`` dates
+    the file itself. Raises EdgeError."""
+
+    def __init__(self, folder: Path, *, run: str, clock: Callable[[], datetime]) -> None:
+        if not run or run.startswith(".") or "/" in run or "\0" in run:
+            raise ValueError(f"{run!r} cannot name a run; use letters, digits, '-' and '.'")
+        self._run = run
+        self._clock = clock
+        self._path = folder / f"{run}.warc"
+        self._name = os.fspath(self._path)
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._whole_bytes = 0
+        self._torn = False
+        self._closed = False
+        self._seen: dict[_Key, None] = {}
+        self._records = 0
+        self._uuid_start = ""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def keep(self, observation: Observation) -> None:
+        """Returns when the observation is in the file, or was already. Raises EdgeError when it cannot be."""
+        form = _http_form(observation) or _json_form(observation)
+        key = form.key(observation)
+        with self._lock:
+            try:
+                file = self._open()
+                if key in self._seen:
+                    return
+                self._write(file, self._record(form, observation))
+            except OSError as error:
+                raise self._failure(error) from error
+            if len(self._seen) >= MAX_SEEN:
+                del self._seen[next(iter(self._seen))]
+            self._seen[key] = None
+
+    def close(self) -> None:
+        """Ends the file; nothing can be kept afterwards."""
+        with self._lock:
+            self._closed = True
+            file, self._file = self._file, None
+            if file is not None:
+                try:
+                    os.close(file)
+                except OSError as error:
+                    raise self._failure(error) from error
+
+    def _record(self, form: _Form, observation: Observation) -> bytes:
+        payload = f"WARC-Payload-Digest: {observation.digest}\r\n" if form.type == "response" else ""
+        fields = (
+            f"WARC-Target-URI: {form.uri}\r\n{payload}{form.fields}"
+            f"AskFirst-Fresh-Seconds: {observation.fresh_s}\r\nContent-Type: {form.content_type}\r\n"
+        )
+        return self._assemble(form.type, observation.observed_at, fields, form.head + form.body)
+
+    def _assemble(self, record_type: str, at: datetime, fields: str, block: bytes) -> bytes:
+        self._records += 1
+        # UTC is what we are nearly always given, and the general way takes three times as long
+        date = f"{at.replace(tzinfo=None).isoformat()}Z" if at.tzinfo is UTC else timestamp(at)
+        head = (
+            f"WARC/1.1\r\nWARC-Type: {record_type}\r\n"
+            f"WARC-Record-ID: <urn:uuid:{self._uuid_start}{self._records:012x}>\r\nWARC-Date: {date}\r\n"
+            f"WARC-Block-Digest: sha256:{hashlib.sha256(block).hexdigest()}\r\n{fields}"
+            f"Content-Length: {len(block)}\r\n\r\n"
+        )
+        return b"".join((head.encode("ascii"), block, b"\r\n\r\n"))
+
+    def _open(self) -> int:
+        if self._closed:
+            raise FileNotFoundError("the evidence file is closed")
+        if self._file is not None:
+            # access() and not fstat(): asking for a time stamp makes the next write three times as dear
+            if os.access(self._name, os.F_OK):
+                return self._file
+            os.close(self._file)
+            self._file = None
+            self._seen.clear()
+            raise FileNotFoundError("the file is gone from its place")
+        self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        self._whole_bytes = 0
+        self._torn = False
+        self._uuid_start = str(uuid.uuid4())[:24]
+        return self._file
+
+    def _write(self, file: int, record: bytes) -> None:
+        if self._torn:
+            os.ftruncate(file, self._whole_bytes)
+            self._torn = False
+        if not self._whole_bytes:
+            record = self._warcinfo() + record
+        try:
+            written = os.write(file, record)
+            while written < len(record):
+                written += os.write(file, memoryview(record)[written:])
+        except OSError:
+            self._torn = True
+            os.ftruncate(file, self._whole_bytes)
+            self._torn = False
+            raise
+        self._whole_bytes += len(record)
+
+    def _warcinfo(self) -> bytes:
+        name = quote(self._run, safe="")
+        block = (
+            f"software: askfirst\r\nformat: WARC File Format 1.1\r\n"
+            f"conformsTo: http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/\r\n"
+            f"isPartOf: {name}\r\n"
+        ).encode("ascii")
+        fields = f"WARC-Filename: {name}.warc\r\nContent-Type: application/warc-fields\r\n"
+        return self._assemble("warcinfo", self._clock(), fields, block)
+
+    def _failure(self, error: OSError) -> EdgeError:
+        if isinstance(error, FileExistsError):
+            return EdgeError(f"the evidence file {self._path} is there already; give this run a name of its own")
+        return EdgeError(
+            f"cannot write the evidence file {self._path}: {error.strerror or error}; "
+            "check that its folder is there, can be written and has room",
+        )
+
+
+# -- an observation as a record ---------------------------------------------------------------------------------------
+
+
+class _Form(NamedTuple):
+    type: str
+    content_type: str
+    uri: str
+    fields: str
+    head: bytes
+    body: bytes
+
+    def key(self, observation: Observation) -> _Key:
+        """Equal for observations that are kept once. INVARIANT: what was said itself, so that no collision of hashes
+        can lose evidence; a body that can be large is in it by its digest."""
+        digest = observation.digest
+        if observation.whole_digest is not None or self.type == "metadata":
+            digest += hashlib.sha256(self.body).hexdigest()
+        return digest, self.uri, self.fields, self.head
+
+
+_Key = tuple[str, str, str, bytes]
+_URI = re.compile(r"[!#-;=?-~]{1,4096}")  # readers take <> off a WARC-Target-URI
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS = "X-AskFirst-"
+_FRAMING = frozenset(("content-encoding", "transfer-encoding", "content-length"))
+
+
+def _http_form(observation: Observation) -> _Form | None:
+    """None when it cannot be written as HTTP so that it comes back the same."""
+    url, status, whole_digest = observation.document.url, observation.status, observation.whole_digest
+    if status is None or not 100 <= status <= 999 or not _URI.fullmatch(url):
+        return None
+    if whole_digest is not None and not _DIGEST.fullmatch(whole_digest):
+        return None
+    fields = _fields(observation)
+    head = _http_head(status, observation.headers)
+    if head is None or len(fields) > MAX_FIELD_CHARS:
+        return None
+    return _Form("response", "application/http; msgtype=response", url, fields, head, observation.body)
+
+
+def _fields(observation: Observation) -> str:
+    document = observation.document
+    fields = f"AskFirst-Kind: {document.kind}\r\nAskFirst-Max-Bytes: {document.max_bytes}\r\n"
+    if observation.truncated:
+        fields += "WARC-Truncated: length\r\n"
+    elif observation.whole_digest is not None:
+        fields += "WARC-Truncated: unspecified\r\n"
+    if observation.whole_digest is not None:
+        fields += "AskFirst-Excerpt: yes\r\n"
+    if observation.outage is not None:
+        fields += f"AskFirst-Outage: {observation.outage}\r\n"
+    if observation.redirects:
+        fields += f"AskFirst-Redirects: {json.dumps(observation.redirects)}\r\n"
+    return fields
+
+
+def _http_head(status: int, headers: tuple[tuple[str, str], ...]) -> bytes | None:
+    lines = [f"{_stored_name(name)}: {value}\r\n" for name, value in headers]
+    text = "".join(lines)
+    # INVARIANT: no line break but our own
+    if text.count("\r") != len(lines) or text.count("\n") != len(lines) or "\0" in text:
+        return None
+    try:
+        return f"{_status_line(status)}\r\n{text}\r\n".encode("latin-1")
+    except UnicodeEncodeError:
+        return None
+
+
+@lru_cache(maxsize=1_024)
+def _stored_name(name: str) -> str:
+    """The name in the file; one that is no token is marked with a NUL, which sends it to the JSON form."""
+    if not _TOKEN.fullmatch(name):
+        return "\0"
+    lower = name.lower()
+    return _OURS + name if lower in _FRAMING or lower.startswith("x-askfirst-") else name
+
+
+@lru_cache(maxsize=1_024)
+def _status_line(status: int) -> str:
+    known = status in HTTPStatus.__members__.values()
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase if known else ''}"
+
+
+def _json_form(observation: Observation) -> _Form:
+    members: dict[str, object] = {
+        "url": observation.document.url,
+        "status": observation.status,
+        "headers": observation.headers,
+        "body_b64": base64.b64encode(observation.body).decode(),
+        "truncated": observation.truncated,
+        "outage": observation.outage,
+        "redirects": observation.redirects,
+        "whole_digest": observation.whole_digest,
+    }
+    document = observation.document
+    return _Form(
+        "metadata",
+        "application/json",
+        quote(document.url, safe="%:/?#[]@!$&'()*+,;=~", errors="replace")[:4_096] or "about:blank",
+        f"AskFirst-Kind: {document.kind}\r\nAskFirst-Max-Bytes: {document.max_bytes}\r\n",
+        b"",
+        json.dumps(
+            {name: value for name, value in members.items() if value is not None and value is not False and value != ()}
+        ).encode("ascii"),
+    )
+
+
+# -- and back ---------------------------------------------------------------------------------------------------------
+
+
+def read_evidence(folder: Path, *, note: Callable[[str], None] = _LOGGER.warning) -> Iterator[Observation]:
+    """The observations of every ``.warc`` and ``.warc.gz`` in the folder, by file name and in the order kept. A record
+    that is cut short or does not match its digest is left out, and noted; records of others are passed over. Raises
+    EdgeError when a file cannot be read."""
+    try:
+        for path in sorted(path for path in folder.iterdir() if path.name.endswith((".warc", ".warc.gz"))):
+            with path.open("rb") as file:
+                yield from _read_file(path, file, note)
+    except OSError as error:
+        raise EdgeError(f"cannot read the evidence {error.filename or folder}: {error.strerror or error}") from error
+
+
+def _read_file(path: Path, file: BinaryIO, note: Callable[[str], None]) -> Iterator[Observation]:
+    records = iter(ArchiveIterator(file, parse_http=False, max_header_len=1 << 20))
+    while True:
+        try:
+            record = next(records, None)
+            block = record.reader.read() if record is not None else b""
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            note(f"{path} cannot be read to its end: {error}; what stands before is used")
+            return
+        if record is None:
+            return
+        fields = dict(record.headers.items())
+        fault = _fault(record, fields, block)
+        if fault:
+            note(f"{path} at byte {record.stream_pos}: a record {fault}; it is left out")
+            continue
+        if "AskFirst-Kind" in fields:
+            try:
+                observation = _observation(fields, block)
+            except (ValueError, KeyError, TypeError, IndexError) as error:
+                note(f"{path} at byte {record.stream_pos}: a record is not as it was written ({error}); it is left out")
+            else:
+                yield observation
+
+
+def _fault(record: WarcRecord, fields: Mapping[str, str], block: bytes) -> str | None:
+    if "Content-Length" not in fields or len(block) < record.content_length:
+        return "is cut short"
+    digest = fields.get("WARC-Block-Digest", "")
+    if not digest.startswith("sha256:"):
+        return "has no digest of its block" if "AskFirst-Kind" in fields else None
+    ours = "AskFirst-Kind" in fields
+    return "does not match its digest" if ours and digest[7:] != hashlib.sha256(block).hexdigest() else None
+
+
+def _observation(fields: Mapping[str, str], block: bytes) -> Observation:
+    kind, max_bytes = Kind(fields["AskFirst-Kind"]), int(fields["AskFirst-Max-Bytes"])
+    observed_at = parse_timestamp(fields["WARC-Date"])
+    fresh_s = int(fields["AskFirst-Fresh-Seconds"])
+    if fields["WARC-Type"] == "metadata":
+        told = json.loads(block)
+        return Observation(
+            document=Document(kind=kind, url=told.get("url", ""), max_bytes=max_bytes),
+            status=told.get("status"),
+            headers=tuple((name, value) for name, value in told.get("headers", ())),
+            body=base64.b64decode(told.get("body_b64", "")),
+            truncated=told.get("truncated", False),
+            outage=Outage(told["outage"]) if "outage" in told else None,
+            redirects=tuple(told.get("redirects", ())),
+            observed_at=observed_at,
+            fresh_s=fresh_s,
+            whole_digest=told.get("whole_digest"),
+        )
+    head, _, body = block.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    outage = fields.get("AskFirst-Outage")
+    return Observation(
+        document=Document(kind=kind, url=fields["WARC-Target-URI"], max_bytes=max_bytes),
+        status=int(status_line.split(" ")[1]),
+        headers=tuple(_header(line) for line in lines),
+        body=body,
+        truncated=fields.get("WARC-Truncated") == "length",
+        outage=None if outage is None else Outage(outage),
+        redirects=tuple(json.loads(fields.get("AskFirst-Redirects", "[]"))),
+        observed_at=observed_at,
+        fresh_s=fresh_s,
+        whole_digest=fields["WARC-Payload-Digest"] if "AskFirst-Excerpt" in fields else None,
+    )
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(": ")
+    return name.removeprefix(_OURS), value

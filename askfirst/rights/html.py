@@ -1,0 +1,368 @@
+"""The parts of an HTML page that may speak about rights: its metas, the images it displays, the links it offers.
+
+The artefact is a response body, parsed as the HTML standard has it (selectolax's Lexbor parser), with scripting off. It
+runs no script, loads no style and gives no meaning to what it finds.
+
+1. A meta counts wherever the parser makes it an element: in the head, in the body, in ``noscript``; not in a comment,
+   a ``template``, ``script``, ``textarea`` or ``title``. house: one that a later ``frameset`` would drop counts, too.
+2. Names that never speak of rights (``viewport``, ``og:…``; see ``_SILENT_NAME``) are left out.
+3. INVARIANT: a page is parsed for metas only when one cheap look over its bytes finds a tag that rule 2 does not rule
+   out, and then only as far as the last such tag. The look never misses what a whole parse would find.
+4. The images of a page are those it displays with or without scripts: ``img`` (also with the ``data-…`` attributes of
+   lazy loading), ``picture``, ``input``, posters, SVG images, image preloads. Not styles, icons or the ``og:image``,
+   which is for other places' previews.
+5. An excerpt is written anew from what was found, as UTF-8 with a byte order mark, and reads as the page does.
+"""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urljoin, urlsplit
+
+from selectolax.lexbor import LexborHTMLParser
+
+from askfirst.rights.media import may_be_html
+from askfirst.rights.model import Observation
+
+_SILENT_NAME: Final = (
+    r"viewport|description|keywords|author|generator|theme-color|color-scheme|referrer|format-detection|"
+    r"application-name|application-title|mobile-web-app-capable|handheldfriendly|mobileoptimized|"
+    r"csrf-token|csrf-param|google-site-verification|msvalidate\.01|yandex-verification|p:domain_verify|"
+    r"facebook-domain-verification|next-head-count|title|date|language|revisit-after|"
+    r"(?:og|fb|twitter|article|al|profile|product):[a-z0-9:._-]{1,64}|(?:msapplication|apple)-[a-z0-9-]{1,64}"
+)
+_silent = re.compile(_SILENT_NAME, re.IGNORECASE | re.ASCII).fullmatch
+
+# INVARIANT: what this skips is a meta tag whose attributes can be read without doubt, and which has either no name or
+# one of the names above. Counts are bounded, so that the look stays linear; beyond the bounds there is doubt.
+_S: Final = r"[ \t\r\n\f]"
+_SILENT_TAG: Final = re.compile(
+    (
+        rf"<meta(?:{_S}++(?!name[ \t\r\n\f=/>])[a-z][a-z:-]*+{_S}*+={_S}*+"
+        rf"(?:\"[^\"]{{0,2000}}+\"|'[^']{{0,2000}}+'|[^ \t\r\n\f\v\"'<>=`&]++)){{0,12}}+"
+        rf"(?:{_S}*+/?>"
+        rf"|{_S}++name{_S}*+={_S}*+(?:\"(?:{_SILENT_NAME})\"|'(?:{_SILENT_NAME})'|(?:{_SILENT_NAME})[ \t\r\n\f>]))"
+    ).encode("ascii"),
+)
+# a tag, attribute by attribute, as the tokenizer of the HTML standard has it
+_TAG: Final = re.compile(
+    (
+        rf"<meta(?:[ \t\r\n\f/]++|[^ \t\r\n\f/>][^ \t\r\n\f/>=]*+"
+        rf"(?:{_S}*+={_S}*+(?:\"[^\"]*+\"|'[^']*+'|[^ \t\r\n\f\"'>][^ \t\r\n\f>]*+)?+)?+)*+>"
+    ).encode("ascii"),
+    re.IGNORECASE,
+)
+
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+_PRESCANNED_BYTES: Final = 1_024
+# the encodings of the WHATWG Encoding Standard, by Python's names; the first three sets hold ASCII bytes as they are
+_LATIN: Final = frozenset({"ascii", "iso8859-1", "cp1252"})
+_ONE_BYTE: Final = frozenset(
+    {*(f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16))}
+    | {*(f"cp125{part}" for part in range(9)), "cp874", "cp866", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic"},
+)
+_MANY_BYTES: Final = frozenset(
+    {"gbk", "gb2312", "gb18030", "big5", "big5hkscs", "euc_jp", "iso2022_jp", "shift_jis", "cp932", "euc_kr", "cp949"}
+    | {"utf-16", "utf-16-le", "utf-16-be"},
+)
+_BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """One meta element. ``name`` is stripped and in lower case; ``content`` is as the parser has it; ``at`` is
+    ``meta name="robots" 2``, the second of that name; ``text`` is the element, written anew."""
+
+    name: str
+    content: str
+    at: str
+    text: str
+
+
+class PageElements:
+    """What a page holds. Everything is found when first asked for; nothing raises on content."""
+
+    __slots__ = ("_images", "_links", "_metas", "_observation", "_tree")
+
+    def __init__(self, observation: Observation) -> None:
+        self._observation = observation
+        self._metas: tuple[Meta, ...] | None = None
+        self._images: tuple[str, ...] | None = None
+        self._links: tuple[str, ...] | None = None
+        self._tree: LexborHTMLParser | None = None
+
+    @property
+    def metas(self) -> tuple[Meta, ...]:
+        """The metas that may speak about rights, in document order."""
+        if self._metas is None:
+            self._metas = _metas(self._observation) if may_be_html(self._observation) else ()
+        return self._metas
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Absolute http and https URLs of the images that the page displays, in document order, each once."""
+        if self._images is None:
+            self._images = self._resolved(_image_references)
+        return self._images
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Absolute http and https URLs that the page links to, in document order, each once."""
+        if self._links is None:
+            self._links = self._resolved(_link_references)
+        return self._links
+
+    def _resolved(self, references: Callable[[LexborHTMLParser], Iterator[str]]) -> tuple[str, ...]:
+        if not may_be_html(self._observation):
+            return ()
+        if self._tree is None:
+            body = self._observation.body
+            self._tree = LexborHTMLParser(_decoded(body, _encoding(self._observation)))
+        base = _base(self._tree, self._observation.document.url)
+        found = (_absolute(base, reference) for reference in references(self._tree))
+        return tuple(dict.fromkeys(url for url in found if url is not None))
+
+
+_REMEMBERED: Final = 4
+_recent: dict[int, tuple[Observation, PageElements]] = {}
+
+
+def elements(observation: Observation) -> PageElements:
+    """What the page holds; the same object for the same observation, while it is among the last few asked about."""
+    known = _recent.get(id(observation))
+    if known is not None and known[0] is observation:
+        return known[1]
+    page = PageElements(observation)
+    if len(_recent) >= _REMEMBERED:
+        _recent.clear()
+    _recent[id(observation)] = (observation, page)
+    return page
+
+
+def excerpt(observation: Observation, *, with_images: bool = False) -> bytes:
+    """The metas, and on demand the images, and nothing else of the page.
+
+    As a body under the same document and headers it has the same metas (``at`` and ``text`` included) and, if asked
+    for, the same images. For keeping as evidence where the page itself may not be kept.
+    """
+    page = elements(observation)
+    parts = [meta.text for meta in page.metas]
+    if with_images:
+        parts += [f'<img src="{_escaped(url)}">' for url in page.images]
+    return "\n".join(("\ufeff<!doctype html>", *parts, "")).encode("utf-8")
+
+
+# -- metas ------------------------------------------------------------------------------------------------------------
+
+
+def _metas(observation: Observation) -> tuple[Meta, ...]:
+    source = observation.body
+    encoding = _declared(observation)
+    plain = encoding not in _MANY_BYTES and b"\x1b" not in source
+    if not plain:
+        source = _decoded(source, encoding or _guessed(source)).encode("utf-8", "replace")
+        encoding = "utf-8"
+    last = _last_maybe(source)
+    if last < 0:
+        return ()
+    start = source[: _end_of_tag(source, last)]
+    return _found(_decoded(start, encoding or _guessed(start)))
+
+
+def _last_maybe(source: bytes) -> int:
+    """Where the last tag begins that rule 2 does not rule out; -1 for none."""
+    lowered = source.lower()
+    at = lowered.rfind(b"<meta")
+    while at >= 0 and _SILENT_TAG.match(lowered, at) is not None:
+        at = lowered.rfind(b"<meta", 0, at)
+    return at
+
+
+def _end_of_tag(source: bytes, start: int) -> int:
+    found = _TAG.match(source, start)
+    return len(source) if found is None else found.end()
+
+
+def _found(text: str) -> tuple[Meta, ...]:
+    counts: dict[str, int] = {}
+    metas: list[Meta] = []
+    for node in LexborHTMLParser(text).tags("meta"):
+        attributes = node.attributes
+        written = attributes.get("name")
+        if written is None:
+            continue
+        name = written.strip().lower()
+        if not name or _silent(written):
+            continue
+        content = attributes.get("content") or ""
+        ordinal = counts[name] = counts.get(name, 0) + 1
+        metas.append(
+            Meta(
+                name=name,
+                content=content,
+                at=f'meta name="{name}" {ordinal}',
+                text=f'<meta name="{_escaped(written)}" content="{_escaped(content)}">',
+            ),
+        )
+    return tuple(metas)
+
+
+def _escaped(value: str) -> str:
+    """So that parsing gives the value back: a bare carriage return would come back as a line feed."""
+    return html.escape(value).replace("\r", "&#13;")
+
+
+# -- encodings --------------------------------------------------------------------------------------------------------
+
+
+def _encoding(observation: Observation) -> str:
+    return _declared(observation) or _guessed(observation.body)
+
+
+def _declared(observation: Observation) -> str | None:
+    """By byte order mark, Content-Type, or the page's own word; Python's name for it."""
+    body = observation.body
+    for mark, encoding in _BOMS:
+        if body.startswith(mark):
+            return encoding
+    for name, value in reversed(observation.headers):
+        if len(name) == 12 and name.lower() == "content-type" and (labelled := _codec_in(value)) is not None:
+            return labelled
+    return _prescanned(body[:_PRESCANNED_BYTES])
+
+
+def _guessed(body: bytes) -> str:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _prescanned(head: bytes) -> str | None:
+    start = head.lower().find(b"charset")
+    encoding = None if start < 0 else _codec_in(head[start:].decode("latin-1"))
+    # a page whose own ASCII could be read is not UTF-16: the HTML standard's prescan says so
+    return "utf-8" if encoding is not None and encoding.startswith("utf-16") else encoding
+
+
+def _codec_in(text: str) -> str | None:
+    found = _CHARSET.search(text)
+    return None if found is None else _codec(found[1].lower())
+
+
+_known: dict[str, str | None] = {}
+
+
+def _codec(label: str) -> str | None:
+    """Python's name for an encoding that the web knows; None for every other."""
+    if label in _known:
+        return _known[label]
+    try:
+        name = codecs.lookup(label.removeprefix("x-").replace("windows-31j", "cp932")).name
+    except LookupError:
+        return None
+    if name in _LATIN:
+        name = "cp1252"
+    codec = name if name == "utf-8" or name in _LATIN | _ONE_BYTE | _MANY_BYTES else None
+    if len(_known) < 256:
+        _known[label] = codec
+    return codec
+
+
+def _decoded(body: bytes, encoding: str) -> str:
+    return body.decode(encoding, "replace").removeprefix("\ufeff")
+
+
+# -- images and links -------------------------------------------------------------------------------------------------
+
+_LAZY: Final = ("data-src", "data-lazy-src", "data-original")
+_LAZY_SETS: Final = ("data-srcset", "data-lazy-srcset")
+_IMAGES: Final = "img,image,input[src],link[as],source,video[poster]"
+
+
+def _image_references(tree: LexborHTMLParser) -> Iterator[str]:
+    for node in tree.css(_IMAGES):
+        yield from _displayed(node.tag or "", node.attributes)
+
+
+def _displayed(tag: str, attributes: Mapping[str, str | None]) -> Iterator[str]:
+    """The references of one element, nearest to the standard's order: the plain one, then the sets."""
+    if tag in ("img", "source"):
+        plain: tuple[str, ...] = ("src", *_LAZY) if tag == "img" else ()
+        sets: tuple[str, ...] = ("srcset", *_LAZY_SETS)
+    elif tag == "link":
+        if "preload" not in (attributes.get("rel") or "").lower().split() or not _is(attributes, "as", "image"):
+            return
+        plain, sets = ("href",), ("imagesrcset",)
+    elif tag == "image":
+        plain, sets = (("href",) if attributes.get("href") else ("xlink:href",)), ()
+    elif tag == "video":
+        plain, sets = ("poster",), ()
+    else:
+        plain, sets = (("src",) if _is(attributes, "type", "image") else ()), ()
+    yield from (value for name in plain if (value := attributes.get(name)))
+    for name in sets:
+        yield from _candidates(attributes.get(name) or "")
+
+
+def _is(attributes: Mapping[str, str | None], name: str, value: str) -> bool:
+    return (attributes.get(name) or "").strip().lower() == value
+
+
+_CANDIDATE: Final = re.compile(r"[\s,]*([^\s,]\S*)")
+_DESCRIPTORS: Final = re.compile(r"(?:[^(),]++|\([^)]*+(?:\)|$))*+")
+
+
+def _candidates(srcset: str) -> Iterator[str]:
+    """The URLs of a srcset, by the HTML standard's algorithm: a URL ends at white space, or at commas that end it."""
+    at = 0
+    while (found := _CANDIDATE.match(srcset, at)) is not None:
+        url = found[1].rstrip(",")
+        at = found.end()
+        if url == found[1]:
+            descriptors = _DESCRIPTORS.match(srcset, at)
+            at = len(srcset) if descriptors is None else descriptors.end() + 1
+        yield url
+
+
+def _link_references(tree: LexborHTMLParser) -> Iterator[str]:
+    for node in tree.css("a[href],area[href]"):
+        yield node.attributes.get("href") or ""
+
+
+_EDGES: Final = "".join(map(chr, range(0x21)))
+_BREAKS: Final = {ord(letter): None for letter in "\t\n\r"}
+_KEPT: Final = "%!$&'()*+,;=:@/?#[]~|^`{}\"<>\\"
+
+
+def _base(tree: LexborHTMLParser, document_url: str) -> str:
+    """What references are relative to: the first ``base`` that has an href, if it leads to the web."""
+    node = tree.css_first("base[href]")
+    reference = None if node is None else node.attributes.get("href")
+    return (None if reference is None else _absolute(document_url, reference)) or document_url
+
+
+def _absolute(base: str, reference: str) -> str | None:
+    """The http or https URL without its fragment, or None. Beyond ASCII it is escaped as UTF-8, as browsers do."""
+    written = reference.strip(_EDGES).translate(_BREAKS)
+    path, mark, query = written.partition("?")
+    try:
+        url = urljoin(base, path.replace("\\", "/") + mark + query).partition("#")[0]
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return None
+        rest = url[len(parts.scheme) + 3 + len(parts.netloc) :]
+    except ValueError:
+        # house: a reference that is no URL displays nothing and leads nowhere
+        return None
+    return f"{parts.scheme}://{parts.netloc}{_percent(rest) or '/'}"
+
+
+def _percent(rest: str) -> str:
+    return quote(rest, safe=_KEPT, errors="replace")

@@ -1,0 +1,637 @@
+"""robots.txt, bytes to rules: RFC 9309 "Robots Exclusion Protocol", sections 2.2.1 to 2.2.4 and 2.5.
+
+This module does not fetch and does not judge a status: that a file is absent or unreachable is somebody else's matter.
+Parsing is split from choosing: :func:`parse` makes groups with line numbers, :class:`RuleSet` answers for one token.
+
+1. A line ends at CR, LF or CRLF, and at nothing else. ``#`` starts a comment anywhere on it.
+2. A group is one or more user-agent lines and the rules after them. Only a rule closes the list of user-agents: blank
+   lines, comments and every other record, known or not, neither end nor split a group (section 2.2.4).
+3. All groups that name the token are one rule set; only if there are none, all ``*`` groups are (section 2.2.1).
+4. The longest pattern wins, an allow wins a tie, and ``/robots.txt`` is always allowed (section 2.2.2).
+5. Nothing that a publisher writes raises.
+
+Deviations, all of them house rules: a file is read a second time, *carefully*, where a sloppy line can be understood
+(the leniencies of Google's parser, and a few more), and whatever the careful reading refuses is refused. It can refuse
+and never allow. That an allowed ``/index.html`` allows ``/`` is not copied from Google: it would make an allow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from askfirst.rights.model import MAX_EVIDENCE_CHARS, RemarkKind
+from askfirst.rights.patterns import Pattern, PatternIndex, normalize
+
+MAX_BYTES: Final = 512_000
+MAX_NOTES: Final = 20
+ABSURD_DELAY_S: Final = 300
+_MAX_REMEMBERED: Final = 512
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class _Key(IntEnum):
+    USER_AGENT = 1
+    ALLOW = 2
+    DISALLOW = 3
+    CRAWL_DELAY = 4
+    SITEMAP = 5
+    OTHER = 6
+    NONE = 7
+
+
+_KEYS: Final[dict[str, _Key]] = {
+    "user-agent": _Key.USER_AGENT,
+    "allow": _Key.ALLOW,
+    "disallow": _Key.DISALLOW,
+    "crawl-delay": _Key.CRAWL_DELAY,
+    "crawl delay": _Key.CRAWL_DELAY,
+    "crawldelay": _Key.CRAWL_DELAY,
+    "sitemap": _Key.SITEMAP,
+    "sitemaps": _Key.SITEMAP,
+    "site-map": _Key.SITEMAP,
+}
+# the spellings that nearly every line has, so that most lines cost one look
+_USUAL: Final = _KEYS | {key.capitalize(): kind for key, kind in _KEYS.items()} | {"User-Agent": _Key.USER_AGENT}
+_RULE_KEYS: Final = {_Key.USER_AGENT, _Key.DISALLOW}
+# house: Google's misspellings of disallow; its prefixes of these keys are taken too, all to refuse only
+_MISSPELLED: Final = {"dissallow", "dissalow", "disalow", "diasllow", "disallaw"}
+_AGENT_PREFIXES: Final = ("user-agent", "useragent", "user agent")
+# records about AI that other modules read, or that nobody has specified; none of them is a Disallow
+_AI_KEY: Final = re.compile(r"(?:^|[-_ ])(?:ai|llms?|ml|tdm|train(?:ing)?)(?:$|[-_ ])|aitrain")
+_READ_ELSEWHERE: Final = {"content-signal", "content-signals", "content-usage", "license", "disallowaitraining"}
+_KNOWN_EXTENSIONS: Final = {"content-signal", "content-signals", "content-usage", "license"}
+_RECORD_KEY: Final = re.compile(r"[a-z][a-z0-9_ -]{0,62}")
+_TOKEN: Final = re.compile(r"[A-Za-z_-]*")
+_AGENT: Final = re.compile(r"[A-Za-z_-]+")
+_DELAY: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+]?[0-9]{1,3})?")
+_BLANK: Final = " \t\v\f"
+_UNSEEN: Final = "\0\ufeff\u200b\u200c\u200d\u2060"
+_SLASHES: Final = re.compile(r"%(?:3A|2F|3F|40)")
+_FOLDED: Final = {"%3A": ":", "%2F": "/", "%3F": "?", "%40": "@"}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something in the file that had no effect, or not the usual one. ``line`` counts from 1; 0 is the whole file."""
+
+    line: int
+    kind: RemarkKind
+    note: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record that is neither user-agent nor rule. ``group_index`` is its place in ``RobotsTxt.groups``, or None
+    above the first user-agent line; ``key`` is in lower case, ``value`` without comment and outer blanks."""
+
+    line: int
+    key: str
+    value: str
+    group_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One allow or disallow line, ``text`` verbatim, at most 200 characters of it."""
+
+    allow: bool
+    pattern: Pattern
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group: its user-agent values verbatim, the number of the first of them, and its rules in order."""
+
+    agents: tuple[str, ...]
+    line: int
+    rules: tuple[Rule, ...]
+
+
+# A rule as it was read: its line number, negative for a disallow, and its value, not yet in normal form.
+_RawRule = tuple[int, str]
+
+
+class _RawGroup:
+    __slots__ = ("agents", "delays", "rules")
+
+    def __init__(self) -> None:
+        self.agents: list[tuple[int, str]] = []
+        self.rules: list[_RawRule] = []
+        self.delays: list[tuple[int, str]] = []
+
+
+class _Groups:
+    """One reading of a file: its groups, and who is named by which."""
+
+    __slots__ = ("_named", "careful", "groups")
+
+    def __init__(self, groups: list[_RawGroup], *, careful: bool) -> None:
+        self.groups = groups
+        self.careful = careful
+        self._named: dict[str, list[int]] | None = None
+
+    def are_regular(self) -> bool:
+        """Whether every user-agent value is within the grammar, so that the careful names are the names."""
+        return all(value == "*" or _AGENT.fullmatch(value) for group in self.groups for _, value in group.agents)
+
+    def naming(self, tokens: Iterable[str]) -> tuple[int, ...]:
+        """The indexes of the groups that name one of ``tokens``, which are in lower case."""
+        if self._named is None:
+            self._named = {}
+            for index, group in enumerate(self.groups):
+                for name in {name for _, value in group.agents for name in _names(value, careful=self.careful)}:
+                    self._named.setdefault(name, []).append(index)
+        return tuple(sorted({index for token in tokens for index in self._named.get(token, ())}))
+
+    def delay(self, chosen: Sequence[int]) -> tuple[float, int] | None:
+        """The longest crawl delay of the chosen groups, with its line. House: of several, the most considerate."""
+        delays = [
+            (seconds, line)
+            for index in chosen
+            for line, value in self.groups[index].delays
+            if (seconds := _seconds(value)) is not None
+        ]
+        return max(delays, key=lambda delay: (delay[0], -delay[1]), default=None)
+
+
+def _names(value: str, *, careful: bool) -> set[str]:
+    """Whom a user-agent value names, in lower case: its token, cut at the first octet that no token may have, as
+    Google does (``Googlebot/2.1`` is googlebot), or ``*``."""
+    value = value.lower()
+    if value == "*":
+        return {"*"}
+    names = {_TOKEN.match(value)[0]}  # type: ignore[index]  # the expression matches the empty string too
+    if careful:
+        # house, to refuse only: the raw value, for tokens outside the grammar (`360Spider`); every entry of a list
+        # with commas; `* foo` for `*`, as Google reads it
+        names |= {value} | {entry.strip() for entry in value.split(",")}
+        if value[:1] == "*" and value[1:2].isspace():
+            names.add("*")
+    return names - {""}
+
+
+def _seconds(value: str) -> float | None:
+    """The seconds of a crawl delay, decimals taken; None for what is no finite number, or negative."""
+    seconds = float(value) if _DELAY.fullmatch(value) else float("inf")
+    return seconds if seconds != float("inf") else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleSet:
+    """What a file says to one token. ``named``: a group named it, so that ``*`` does not count. ``groups``: the
+    indexes of the groups that were merged. ``crawl_delay`` is in seconds, as written."""
+
+    named: bool
+    groups: tuple[int, ...]
+    crawl_delay: float | None
+    crawl_delay_line: int | None
+    _file: RobotsTxt = field(repr=False)
+    _careful: tuple[int, ...] | None = field(repr=False)
+    _indexes: list[PatternIndex[int] | None] = field(repr=False, default_factory=list)
+
+    def match(self, path: str) -> Rule | None:
+        """The rule that decides ``path``, which ``patterns.target`` has prepared; None where no rule speaks."""
+        if path == "/robots.txt":
+            return None
+        indexes = self._indexes or self._build()
+        literal, careful, queries = indexes
+        line = None if literal is None else literal.longest(path)
+        if line is not None and line < 0:
+            return self._file.rule(line)
+        if careful is not None:
+            refusing = careful.longest(path)
+            if refusing is not None and refusing < 0:
+                return self._file.rule(refusing)
+        rule = None if line is None else self._file.rule(line)
+        if queries is not None and "?" in path:
+            # house: section 2.2.2 shows `?u=http://h` compared as `?u=http%3A%2F%2Fh`, and no common parser does it;
+            # refuse if either spelling is refused by the longer rule
+            refusing = queries.longest(_fold_query(path))
+            if refusing is not None:
+                other = self._file.rule(refusing)
+                if rule is None or other.pattern.length > rule.pattern.length:
+                    return other
+        return rule
+
+    def match_orphan(self, path: str) -> Rule | None:
+        """The disallow rule above the first user-agent line that matches ``path`` and is longest, allow rules there
+        considered. RFC 9309 has these rules ignored, so they never count in :meth:`match`."""
+        if path == "/robots.txt":
+            return None
+        line = self._file.orphans().longest(path)
+        return self._file.rule(line) if line is not None and line < 0 else None
+
+    def _build(self) -> list[PatternIndex[int] | None]:
+        file = self._file
+        rules = file.rules_of(self.groups)
+        queries = [
+            (_fold_query(octets), 0, line) for octets, _, line in rules if line < 0 and "?" in octets and _odd(octets)
+        ]
+        careful = None if self._careful is None else PatternIndex(file.careful_rules_of(self._careful))
+        self._indexes.extend(
+            (PatternIndex(rules) if rules else None, careful, PatternIndex(queries) if queries else None)
+        )
+        return self._indexes
+
+
+def _odd(octets: str) -> bool:
+    query = octets.partition("?")[2]
+    return "/" in query or ":" in query or _SLASHES.search(query) is not None
+
+
+def _fold_query(octets: str) -> str:
+    path, mark, query = octets.partition("?")
+    return path + mark + _SLASHES.sub(lambda found: _FOLDED[found[0]], query)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RobotsTxt:
+    """A robots.txt that was read. ``sitemaps`` are its sitemap values, in order."""
+
+    sitemaps: tuple[str, ...]
+    _lines: list[str] = field(repr=False)
+    _literal: _Groups = field(repr=False)
+    _careful: _Groups = field(repr=False)
+    _read: _Pass = field(repr=False)
+    _cut: str | None = field(repr=False)
+    _is_utf8: bool = field(repr=False)
+    _rules: dict[int, Rule] = field(repr=False, default_factory=dict)
+    _sets: dict[object, RuleSet] = field(repr=False, default_factory=dict)
+    _made: dict[str, object] = field(repr=False, default_factory=dict)
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups in order, as RFC 9309 divides them."""
+        return tuple(
+            Group(
+                agents=tuple(value for _, value in group.agents),
+                line=group.agents[0][0],
+                rules=tuple(self.rule(line) for line, _ in group.rules),
+            )
+            for group in self._literal.groups
+        )
+
+    @property
+    def known_records(self) -> int:
+        """How many lines have a key that means something: a page of HTML has none."""
+        groups = self._careful.groups
+        return (
+            sum(len(group.agents) + len(group.rules) + len(group.delays) for group in groups)
+            + len(self._read.orphans)
+            + len(self.sitemaps)
+            + sum(record.key in _KNOWN_EXTENSIONS for record in self._read.records)
+        )
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What in the file had no effect, or not the usual one; the first 20 of them, and how many more there are."""
+        kept = self._made.get("notes")
+        if not isinstance(kept, tuple):
+            kept = self._made["notes"] = _notes(self)
+        return kept
+
+    def records_of(self, key: str) -> tuple[Record, ...]:
+        """The records with this key, in any case: the ones that RFC 9309 does not know, and crawl-delay."""
+        key = key.lower()
+        return tuple(record for record in self._read.records if record.key == key)
+
+    def rules_for(self, token: str) -> RuleSet:
+        """What the file says to ``token``: the merged groups that name it, or else the ``*`` groups."""
+        known = self._sets.get(token)
+        if known is None:
+            if len(self._sets) > _MAX_REMEMBERED:
+                self._sets.clear()
+            known = self._sets[token] = self._choose(token.strip().lower())
+        return known
+
+    def _choose(self, raw: str) -> RuleSet:
+        token = _TOKEN.match(raw)[0]  # type: ignore[index]  # the expression matches the empty string too
+        literal, careful = self._literal, self._careful
+        naming = chosen = literal.naming((token,)) if token else ()
+        if not naming:
+            chosen = literal.naming(("*",))
+        careful_naming, careful_chosen = naming, chosen
+        if careful.groups is not literal.groups or token != raw or not literal.are_regular():
+            careful_naming = careful.naming({token, raw} - {"", "*"})
+            careful_chosen = careful_naming or careful.naming(("*",))
+        same = careful.groups is literal.groups and careful_chosen == chosen
+        identity = (bool(naming or careful_naming), chosen, None if same else careful_chosen)
+        known = self._sets.get(identity)
+        if known is None:
+            delays = [literal.delay(chosen), None if same else careful.delay(careful_chosen)]
+            seconds, line = max((delay for delay in delays if delay is not None), default=(None, None))
+            known = self._sets[identity] = RuleSet(
+                named=identity[0],
+                groups=chosen,
+                crawl_delay=seconds,
+                crawl_delay_line=line,
+                _file=self,
+                _careful=identity[2],
+            )
+        return known
+
+    def rules_of(self, chosen: Iterable[int]) -> list[tuple[str, int, int]]:
+        """The rules of the chosen groups as entries of an index; an item is a line, negative for a disallow."""
+        return self._entries(rule for index in chosen for rule in self._literal.groups[index].rules)
+
+    def careful_rules_of(self, chosen: Iterable[int]) -> list[tuple[str, int, int]]:
+        """The same for the careful reading and its groups."""
+        return self._entries(rule for index in chosen for rule in self._careful.groups[index].rules)
+
+    def orphans(self) -> PatternIndex[int]:
+        """The rules above the first user-agent line."""
+        index = self._made.get("orphans")
+        if not isinstance(index, PatternIndex):
+            index = self._made["orphans"] = PatternIndex(self._entries(self._read.orphans))
+        return index
+
+    def rule(self, line: int) -> Rule:
+        """The rule on a line; the number is negative for a disallow."""
+        known = self._rules.get(line)
+        if known is None:
+            raw = self._lines[abs(line) - 1]
+            known = self._rules[line] = Rule(
+                allow=line > 0,
+                pattern=Pattern.parse(_refused_octets(_value(raw)) if line < 0 else _value(raw).strip(_BLANK)),
+                line=abs(line),
+                text=_as_latin_1(raw)[:MAX_EVIDENCE_CHARS],
+            )
+        return known
+
+    def _entries(self, rules: Iterable[_RawRule]) -> list[tuple[str, int, int]]:
+        entries: list[tuple[str, int, int]] = []
+        add = entries.append
+        for line, value in rules:
+            if line > 0:
+                # house: an allow must start with `/`, as section 2.2.2 has it
+                if value[:1] == "/":
+                    add((normalize(value), 1, line))
+                continue
+            octets = value if value[:1] == "/" and "\0" not in value else _refused_octets(value)
+            if not octets:
+                continue
+            add((normalize(octets), 0, line))
+            if not self._is_utf8 and (latin_1 := _as_latin_1(octets)) is not octets:
+                # house: clients ask for a latin-1 path by its octets, or as UTF-8; refuse both
+                add((normalize(latin_1), 0, line))
+        return entries
+
+
+def _refused_octets(value: str) -> str:
+    """The pattern of a disallow value. House, to refuse only: ``*.pdf`` is taken as Google takes it, ``private`` as
+    ``/private``, and NUL around the value is dropped; an absolute URL is no pattern."""
+    value = value.strip().strip(_UNSEEN).strip()
+    if not value or value[0] in "/*":
+        return value
+    return "" if "://" in value else "/" + value
+
+
+def _as_latin_1(text: str) -> str:
+    """Text of octets that are not UTF-8, as latin-1; other text as it is."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("latin-1")
+    return text
+
+
+def _value(line: str) -> str:
+    text = line.partition("#")[0]
+    _, colon, value = text.partition(":")
+    return value if colon else text.split()[-1]
+
+
+class _Pass:
+    """What one pass over the lines found."""
+
+    __slots__ = ("groups", "odd", "orphans", "records", "sitemaps", "sloppy")
+
+    def __init__(self) -> None:
+        self.groups: list[_RawGroup] = []
+        self.orphans: list[_RawRule] = []
+        self.records: list[Record] = []
+        self.sitemaps: list[str] = []
+        self.odd: list[int] = []
+        self.sloppy = False
+
+
+def _pass_over(lines: list[str], *, careful: bool) -> _Pass:
+    """Divides lines into groups. A sloppy line counts in the careful reading, and is an unknown record otherwise."""
+    found = _Pass()
+    usual = _USUAL.get
+    allow, disallow, user_agent, other = _Key.ALLOW, _Key.DISALLOW, _Key.USER_AGENT, _Key.OTHER
+    group: _RawGroup | None = None
+    rules = found.orphans
+    for number, line in enumerate(lines, 1):
+        key, colon, value = line.partition(":")
+        kind = usual(key) if colon else None
+        if kind is None:
+            if not line or line[0] == "#":
+                continue
+            kind, key, value, sloppy = _classify(line)
+            if sloppy or kind is _Key.NONE:
+                if value:
+                    found.odd.append(number)
+                found.sloppy = found.sloppy or sloppy
+                if not careful or not sloppy:
+                    continue
+        if "#" in value:
+            value = value[: value.index("#")]
+        if kind is disallow:
+            rules.append((-number, value.strip()))
+        elif kind is allow:
+            rules.append((number, value.strip(_BLANK)))
+        elif kind is user_agent:
+            if group is None or group.rules:
+                group = _RawGroup()
+                found.groups.append(group)
+                rules = group.rules
+            group.agents.append((number, value.strip()))
+        elif kind is _Key.SITEMAP:
+            found.sitemaps.append(_as_latin_1(value.strip()))
+        else:
+            value = value.strip()
+            if kind is other:
+                found.records.append(Record(number, key, _as_latin_1(value), len(found.groups) - 1 if group else None))
+            else:
+                found.records.append(Record(number, "crawl-delay", value, len(found.groups) - 1 if group else None))
+                if group is not None:
+                    group.delays.append((number, value))
+    return found
+
+
+def _classify(line: str) -> tuple[_Key, str, str, bool]:
+    """Key and value of a line that is not of the usual kind, and whether it has to be understood carefully. Where
+    there is no key, the value is what there is."""
+    text = line.partition("#")[0].strip(_BLANK)
+    key, colon, value = text.partition(":")
+    key = key.strip(_BLANK).lower()
+    if not colon:
+        # house, after Google: a missing colon is forgiven where there are exactly two words
+        words = text.split()
+        kind = _KEYS.get(words[0].lower()) or _sloppy_key(words[0].lower()) if len(words) == 2 else None
+        return (kind, key, words[1], True) if kind in _RULE_KEYS else (_Key.NONE, "", text, False)
+    kind = _KEYS.get(key)
+    if kind is not None:
+        return kind, key, value, False
+    kind = _sloppy_key(key)
+    if kind is not None:
+        return kind, key, value, True
+    return (_Key.OTHER, key, value, False) if _RECORD_KEY.fullmatch(key) else (_Key.NONE, "", text, False)
+
+
+def _sloppy_key(key: str) -> _Key | None:
+    """What a key that is nearly right means. Never an allow."""
+    key = key.strip().strip(_UNSEEN).strip()
+    if key in _MISSPELLED or (key.startswith("disallow") and not _AI_KEY.search(key)):
+        return _Key.DISALLOW
+    return _Key.USER_AGENT if key.startswith(_AGENT_PREFIXES) else None
+
+
+def _notes(file: RobotsTxt) -> tuple[Note, ...]:
+    found = sorted(_remarkable(file), key=lambda entry: entry[0])
+    lines = file._lines  # noqa: SLF001  # this function is a part of RobotsTxt.notes
+    notes = [
+        Note(line, kind, note, _as_latin_1(lines[line - 1])[:MAX_EVIDENCE_CHARS] if 0 < line <= len(lines) else "")
+        for line, kind, note in found[:MAX_NOTES]
+    ]
+    if len(found) > MAX_NOTES:
+        more = len(found) - MAX_NOTES
+        notes.append(
+            Note(found[MAX_NOTES][0], RemarkKind.IGNORED, f"{more} more remarks from here on are not kept", "")
+        )
+    return tuple(notes)
+
+
+_Found = tuple[int, RemarkKind, str]
+
+
+def _remarkable(file: RobotsTxt) -> Iterable[_Found]:
+    lines, read = file._lines, file._read  # noqa: SLF001  # this function is a part of RobotsTxt.notes
+    if file._cut is not None:  # noqa: SLF001  # the same
+        yield 0, RemarkKind.TRUNCATED, file._cut  # noqa: SLF001  # the same
+    first = next((number for number, line in enumerate(lines, 1) if line.strip()), 0)
+    if first and lines[first - 1].lstrip().startswith("<"):
+        yield first, RemarkKind.MALFORMED, "this looks like HTML or XML, not robots.txt; lines that parse are used"
+    for number in read.odd:
+        kind = _classify(lines[number - 1])[0]
+        if kind is _Key.NONE:
+            yield number, RemarkKind.MALFORMED, "no record on this line: it has no key that ends at a colon"
+        else:
+            word = "disallow" if kind is _Key.DISALLOW else "user-agent"
+            yield number, RemarkKind.MALFORMED, f"taken for {word}, and only to refuse"
+    for line, _ in read.orphans:
+        yield abs(line), RemarkKind.IGNORED, "a rule above the first user-agent line belongs to no group"
+    for record in read.records:
+        if record.key == "crawl-delay":
+            yield from _remarkable_delay(record)
+        elif _AI_KEY.search(record.key) and record.key not in _READ_ELSEWHERE:
+            yield (
+                record.line,
+                RemarkKind.NOT_COUNTED,
+                f"`{record.key}` seems to be about AI, and nobody has specified it",
+            )
+    for group in file._literal.groups:  # noqa: SLF001  # the same
+        for line, value in group.agents:
+            token = _TOKEN.match(value)
+            if value != "*" and token is not None and (not value or token[0] != value):
+                named = f"read as `{token[0]}`" if token[0] else "it names nobody"
+                yield line, RemarkKind.MALFORMED, f"the user-agent value is outside the grammar; {named}"
+    if not file._is_utf8:  # noqa: SLF001  # the same
+        for number, raw in enumerate(lines, 1):
+            if _as_latin_1(raw) is not raw:
+                yield number, RemarkKind.MALFORMED, "not UTF-8; compared octet by octet, and as latin-1 to refuse"
+    yield from _remarkable_rules(file)
+
+
+def _remarkable_rules(file: RobotsTxt) -> Iterable[_Found]:
+    for group in file._literal.groups:  # noqa: SLF001  # this function is a part of RobotsTxt.notes
+        for line, value in group.rules:
+            if not value or value[0] == "/":
+                continue
+            if line > 0:
+                yield line, RemarkKind.MALFORMED, "the path of an allow must start with `/`; the line allows nothing"
+            elif value[0] != "*":
+                how = f"taken for `{octets}`" if (octets := _refused_octets(value)) else "the line refuses nothing"
+                yield -line, RemarkKind.MALFORMED, f"the path of a disallow must start with `/`; {how}"
+
+
+def _remarkable_delay(record: Record) -> Iterable[_Found]:
+    seconds = _seconds(record.value)
+    if seconds is None:
+        yield record.line, RemarkKind.MALFORMED, "the crawl delay is no number of seconds"
+    elif seconds > ABSURD_DELAY_S:
+        yield record.line, RemarkKind.SUSPICIOUS, f"a crawl delay of more than {ABSURD_DELAY_S} s is nearly a refusal"
+    if record.group_index is None:
+        yield record.line, RemarkKind.IGNORED, "a crawl delay above the first user-agent line belongs to no group"
+
+
+def parse(body: bytes, *, truncated: bool = False) -> RobotsTxt:
+    """The robots.txt in ``body``, of which the first 500 KiB count (section 2.5). ``truncated``: the body is a prefix.
+    A line that the cut has parted is dropped. Never raises on content."""
+    text, is_utf8, cut = _decode(body, truncated=truncated)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    literal = _pass_over(lines, careful=False)
+    careful = _pass_over(lines, careful=True).groups if literal.sloppy else literal.groups
+    return RobotsTxt(
+        sitemaps=tuple(literal.sitemaps),
+        _lines=lines,
+        _literal=_Groups(literal.groups, careful=False),
+        _careful=_Groups(careful, careful=True),
+        _read=literal,
+        _cut=cut,
+        _is_utf8=is_utf8,
+    )
+
+
+def _decode(body: bytes, *, truncated: bool) -> tuple[str, bool, str | None]:
+    """The text, whether all of it was UTF-8 (or UTF-16), and what was cut, if anything. Octets that are not UTF-8
+    become lone surrogates, which patterns.normalize turns back into these octets."""
+    cut = None
+    if len(body) > MAX_BYTES:
+        cut = f"only the first {MAX_BYTES} bytes of {len(body)} were read"
+        truncated = body[MAX_BYTES] not in b"\r\n"
+        body = body[:MAX_BYTES]
+    elif truncated:
+        cut = f"the body was cut after {len(body)} bytes"
+    wide = _utf_16(body)
+    if wide is not None:
+        text = body.decode(wide, "replace").removeprefix("\ufeff")
+        is_utf8 = True
+    else:
+        if truncated:
+            body = body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
+        body = _without_bom(body)
+        try:
+            text, is_utf8 = body.decode(), True
+        except UnicodeDecodeError:
+            text, is_utf8 = body.decode("utf-8", "surrogateescape"), False
+    if truncated:
+        text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1]
+    return text, is_utf8, cut
+
+
+def _utf_16(body: bytes) -> str | None:
+    """The UTF-16 codec for bodies that begin with its byte order mark, or with two ASCII characters in it."""
+    if body[:2] == b"\xff\xfe" or (body[1:2] == body[3:4] == b"\0" and body[0] and body[2]):
+        return "utf-16-le"
+    if body[:2] == b"\xfe\xff" or (body[:1] == body[2:3] == b"\0" and len(body) > 3 and body[1] and body[3]):
+        return "utf-16-be"
+    return None
+
+
+def _without_bom(body: bytes) -> bytes:
+    """House, after Google: a UTF-8 byte order mark is skipped, also where its last bytes are missing."""
+    for length in (3, 2, 1):
+        if body.startswith(_BOM[:length]) and body[length : length + 1] < b"\x80":
+            return body[length:]
+    return body.removeprefix(_BOM)

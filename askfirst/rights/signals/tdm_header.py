@@ -1,0 +1,48 @@
+"""``tdm-reservation`` and ``tdm-policy`` as HTTP response fields: TDMRep, "TDM header fields in HTTP responses".
+
+They speak of the response that carries them, and supersede the origin's file. The values are read by
+askfirst.rights.tdmrep; a page's header says nothing of the images that the page displays.
+
+1. Field names in any case. Repeated fields and lists (``0, 1``) are read value by value.
+2. ``tdm-policy`` is one URL and may hold a comma, so it is not taken apart.
+"""
+
+from __future__ import annotations
+
+from askfirst.rights.model import Agent, Kind, Observation
+from askfirst.rights.reader import Reader, Statement
+from askfirst.rights.tdmrep import MAX_VALUE_CHARS, PROTOCOL, Place, Said, properties
+
+_OPTIONAL_WHITESPACE = " \t"
+
+
+def read_tdm_header(observation: Observation, agent: Agent) -> Statement:  # noqa: ARG001  # TDMRep names no agents
+    """What the response's fields say of it."""
+    return properties(
+        observation,
+        source="tdm-reservation header",
+        place=Place.HEADER,
+        spec='TDMRep "TDM header fields in HTTP responses"',
+        reservations=[
+            Said(value.strip(_OPTIONAL_WHITESPACE), said.at, said.text)
+            for said in _fields(observation, "tdm-reservation")
+            for value in (said.value.split(",") if len(said.value) <= MAX_VALUE_CHARS else [said.value])
+        ],
+        policies=_fields(observation, "tdm-policy"),
+    )
+
+
+def _fields(observation: Observation, name: str) -> list[Said]:
+    return [
+        Said(value.strip(_OPTIONAL_WHITESPACE), f"field {field}", f"{field}: {value}")
+        for field, value in observation.headers
+        if field.lower() == name
+    ]
+
+
+READER = Reader(
+    protocol=PROTOCOL,
+    kinds=frozenset({Kind.RESPONSE}),
+    parse=read_tdm_header,
+    reads_body=False,
+)

@@ -1,0 +1,38 @@
+"""``<meta name="tdm-reservation">`` and ``<meta name="tdm-policy">``: TDMRep, "TDM metadata in HTML content".
+
+They speak of the HTML document, not of the images and other files that it displays, and supersede the header and the
+file. The values are read by askfirst.rights.tdmrep, the markup by askfirst.rights.html.
+
+1. Wherever in the document the element stands: a later ``1`` reserves as well as an earlier one.
+2. 0 is ``content="0"`` and nothing else; spaces around it are a protocol error, as any other value is.
+"""
+
+from __future__ import annotations
+
+from askfirst.rights.html import elements
+from askfirst.rights.model import Agent, Kind, Observation
+from askfirst.rights.reader import SILENT, Reader, Statement
+from askfirst.rights.tdmrep import PROTOCOL, Place, Said, properties
+
+
+def read_tdm_meta(observation: Observation, agent: Agent) -> Statement:  # noqa: ARG001  # TDMRep names no agents
+    """What the document's markup says of it."""
+    metas = [m for m in elements(observation).metas if m.name in {"tdm-reservation", "tdm-policy"}]
+    if not metas:
+        return SILENT
+    return properties(
+        observation,
+        source="tdm-reservation meta",
+        place=Place.META,
+        spec='TDMRep "TDM metadata in HTML content"',
+        reservations=[Said(m.content, m.at, m.text) for m in metas if m.name == "tdm-reservation"],
+        policies=[Said(m.content, m.at, m.text) for m in metas if m.name == "tdm-policy"],
+    )
+
+
+READER = Reader(
+    protocol=PROTOCOL,
+    kinds=frozenset({Kind.RESPONSE}),
+    parse=read_tdm_meta,
+    supersedes=True,
+)

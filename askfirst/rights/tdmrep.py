@@ -1,0 +1,160 @@
+"""The two properties of TDMRep, wherever they stand: TDM Reservation Protocol, W3C Community Group Final Report
+(2 February 2024), "Properties" and "Processing priority".
+
+It does not find the properties: askfirst.rights.signals.tdm_file, tdm_header and tdm_meta do, each at its place. It
+never fetches a policy: ``tdm-policy`` says whom to ask.
+
+1. ``tdm-reservation`` is 1 (reserved) or 0 (not reserved). Any other value leaves it unset.
+2. ``tdm-policy`` beside 0 is not processed.
+3. A place that is silent leaves the other places as they are: silence makes no signal, so there is nothing to reset.
+4. Of several values in one place one 1 reserves; only if every one is 0 are the rights not reserved.
+
+Deviations. Rule 1: other spellings of 1 (``true``, ``1.0``, in quotes, with parameters) reserve, for nobody can have
+meant anything else by them; 0 is only the exact 0. Rule 3 for ``tdm-policy``: a place gives the policy that stands
+beside its own reservation, and does not take over the policy of another place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from urllib.parse import urljoin, urlsplit
+
+from askfirst.rights.model import (
+    Basis,
+    Care,
+    Category,
+    Evidence,
+    Observation,
+    Reading,
+    RemarkKind,
+    Signal,
+    Terms,
+    Verdict,
+)
+from askfirst.rights.reader import SILENT, Constant, Statement, evidence, remark
+
+PROTOCOL = "tdmrep"
+MAX_VALUE_CHARS = 8_192
+"""house: a longer value is not read; no server needs it for one digit or one URL."""
+
+
+class Place(IntEnum):
+    """The places by rank: a later one supersedes the earlier ones."""
+
+    FILE = 0
+    HEADER = 1
+    META = 2
+    ASSET = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One value as it stands at a place: ``text`` is the line or element that holds it, verbatim."""
+
+    value: str
+    at: str
+    text: str
+
+
+def reservation(value: str) -> Verdict | None:
+    """REFUSE for 1, ALLOW for exactly 0, None for a value that leaves the property unset."""
+    if value == "0":
+        return Verdict.ALLOW
+    bare = value.partition(";")[0].strip().strip("\"'").strip().lower()
+    return Verdict.REFUSE if bare in {"1", "1.0", "true"} else None
+
+
+def policy_terms(value: str, base: str) -> Terms | None:
+    """Whom to ask: a web address resolved against ``base``, or a contact; None if it can be neither."""
+    value = value.strip()
+    if not value or len(value) > MAX_VALUE_CHARS or any(c <= " " or "\ud800" <= c <= "\udfff" for c in value):
+        return None
+    try:
+        url = urljoin(base, value)
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if parts.scheme in {"mailto", "tel"}:
+        return Terms(contact=url)
+    # house: other schemes are no place to ask at, and people may click on this
+    return Terms(url=url) if parts.scheme in {"http", "https"} and parts.netloc else None
+
+
+def tdm_signal(
+    source: str,
+    place: Place,
+    verdict: Verdict,
+    words: Evidence,
+    *,
+    terms: Terms | None = None,
+    care: Care = Care.LITERAL,
+) -> Signal:
+    """One statement about text and data mining."""
+    return Signal(
+        source=source,
+        protocol=PROTOCOL,
+        rank=place,
+        category=Category.TDM,
+        basis=Basis.RESERVATION,
+        verdict=verdict,
+        terms=terms if verdict is Verdict.REFUSE else None,
+        evidence=words,
+        care=care,
+    )
+
+
+def properties(
+    observation: Observation,
+    *,
+    source: str,
+    place: Place,
+    spec: str,
+    reservations: Sequence[Said],
+    policies: Sequence[Said],
+) -> Statement:
+    """What a header or an HTML head says of its document: every value in order, repeats included."""
+    notes: list[tuple[RemarkKind, str, Said]] = [
+        (RemarkKind.IGNORED, f"a value of more than {MAX_VALUE_CHARS} characters is not read", said)
+        for said in (*reservations, *policies)
+        if len(said.value) > MAX_VALUE_CHARS
+    ]
+    read = [(reservation(s.value), s) for s in reservations if len(s.value) <= MAX_VALUE_CHARS]
+    verdicts = {verdict for verdict, _ in read}
+    verdict = Verdict.REFUSE if Verdict.REFUSE in verdicts else Verdict.ALLOW if verdicts == {Verdict.ALLOW} else None
+    notes += [
+        (RemarkKind.MALFORMED, f"{said.value!r} is neither 0 nor 1 and leaves the reservation unset", said)
+        for value, said in read
+        if value is None
+    ]
+    if len(verdicts) > 1:
+        outcome = "one 1 reserves" if verdict is Verdict.REFUSE else "not every one is 0, so none is relied on"
+        notes.append((RemarkKind.CONTRADICTION, f"several values that differ: {outcome}", read[0][1]))
+    terms, more = _terms(verdict, policies, observation.document.url)
+    notes += more
+    remarks = tuple(
+        remark(source, kind, note[:200], evidence(observation, at=said.at, text=said.text, spec=spec))
+        for kind, note, said in notes
+    )
+    if verdict is None:
+        return Constant(Reading(remarks=remarks)) if remarks else SILENT
+    said = next(said for value, said in read if value is verdict)
+    words = evidence(observation, at=said.at, text=said.text, spec=spec)
+    return Constant(Reading(signals=(tdm_signal(source, place, verdict, words, terms=terms),), remarks=remarks))
+
+
+def _terms(
+    verdict: Verdict | None, policies: Sequence[Said], base: str
+) -> tuple[Terms | None, list[tuple[RemarkKind, str, Said]]]:
+    kept = [said for said in policies if len(said.value) <= MAX_VALUE_CHARS]
+    if not kept:
+        return None, []
+    if verdict is not Verdict.REFUSE:
+        beside = "0" if verdict is Verdict.ALLOW else "no reservation of this place"
+        return None, [(RemarkKind.IGNORED, f"tdm-policy beside {beside} is not processed", kept[0])]
+    for said in kept:
+        terms = policy_terms(said.value, base)
+        if terms is not None:
+            return terms, []
+    return None, [(RemarkKind.MALFORMED, "tdm-policy is no web address: whom to ask is not known", kept[0])]

@@ -1,0 +1,229 @@
+"""Settings to Gate: the only room that knows every edge.
+
+The operator's mistakes are found here, before anything starts: :class:`SettingsError` says which setting, what is wrong
+and what to write instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from askfirst.addresses import AddressError, AddressPolicy
+from askfirst.edges.cache_memory import MemoryCache
+from askfirst.edges.cache_redis import SCHEMES as REDIS_SCHEMES
+from askfirst.edges.cache_redis import RedisCache
+from askfirst.edges.cache_sqlite import SqliteCache
+from askfirst.edges.decision_log import JsonlLog
+from askfirst.edges.evidence_warc import WarcEvidence
+from askfirst.edges.fetch_http import HttpFetch
+from askfirst.edges.registry_http import HttpRegistry
+from askfirst.edges.registry_sqlite import SqliteRegistry
+from askfirst.gate import Gate, utc_now
+from askfirst.looking import Count
+from askfirst.ports import Cache, DecisionLog, EdgeError, EvidenceStore, Registry
+from askfirst.rights.model import Agent, Observation, Purpose
+from askfirst.rights.policy import PROFILES, Policy, PolicyError, default_profile, parse_policy
+
+DEFAULT_OUT = "askfirst-record"
+DEFAULT_USER_AGENT = "AskFirstBot/0.1 (+https://askfirst.example/bot)"
+TOKEN = re.compile(r"[A-Za-z_-]+")
+
+
+class SettingsError(ValueError):
+    """The operator's settings cannot be used: says which one, what is wrong, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run is told. ``out`` None keeps no record on disk and is for looking only."""
+
+    user_agent: str = DEFAULT_USER_AGENT
+    product_token: str | None = None
+    purpose: Purpose = Purpose.TRAIN
+    policy: Policy | None = None
+    out: Path | None = Path(DEFAULT_OUT)
+    cache: str | None = None
+    registries: tuple[str, ...] = ()
+    registry_token: str | None = None
+    addresses: AddressPolicy | None = None
+    look_timeout_s: float = 20
+
+    @property
+    def agent(self) -> Agent:
+        """Who asks; raises SettingsError when no product token can be found."""
+        return agent_of(self.user_agent, self.product_token)
+
+    @property
+    def chosen_policy(self) -> Policy:
+        """The policy given, or the profile that is the default for the purpose."""
+        return self.policy if self.policy is not None else default_profile(self.purpose)
+
+
+def parse_purpose(text: str) -> Purpose:
+    """The purpose of that name; raises SettingsError."""
+    try:
+        return Purpose(text)
+    except ValueError:
+        raise SettingsError(f"purpose: {text!r} is none of {', '.join(Purpose)}") from None
+
+
+def agent_of(user_agent: str, product_token: str | None = None) -> Agent:
+    """The agent behind an HTTP User-Agent. The token is the product name (``ExBot/1.0 …``) or, behind a browser's
+    name, the first product after ``compatible;``. Raises SettingsError when there is none."""
+    token = product_token if product_token else _token_in(user_agent)
+    if not TOKEN.fullmatch(token):
+        raise SettingsError(
+            f"ASKFIRST_AGENT: {token!r} is no product token (RFC 9309 section 2.2.1 allows letters, '-' and '_'); "
+            "set USER_AGENT to something like 'ExampleBot/1.0 (+https://example.org/bot)' or ASKFIRST_AGENT to 'ExampleBot'",
+        )
+    return Agent(product_token=token, user_agent=user_agent)
+
+
+def _token_in(user_agent: str) -> str:
+    text = user_agent.strip()
+    if text.lower().startswith("mozilla/"):
+        named = re.search(r"compatible;\s*([^\s;/()]+)", text, re.IGNORECASE)
+        return named.group(1) if named else ""
+    found = TOKEN.match(text)
+    return found.group() if found else ""
+
+
+def load_policy(name_or_path: str) -> Policy:
+    """A shipped profile by name, or a TOML file by path. Raises PolicyError."""
+    if name_or_path in PROFILES:
+        return PROFILES[name_or_path]
+    path = Path(name_or_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        known = ", ".join(PROFILES)
+        raise PolicyError(
+            f"policy {name_or_path!r}: is no profile ({known}) and no file that can be read: {error.strerror}",
+        ) from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{name_or_path}: not UTF-8, and so not TOML") from None
+    return parse_policy(text, where=name_or_path)
+
+
+def parse_addresses(allow_private: Sequence[str], resolve: Mapping[str, str] | Sequence[str]) -> AddressPolicy:
+    """The address policy; raises SettingsError."""
+    try:
+        return AddressPolicy(allow_private=allow_private, resolve=resolve)
+    except AddressError as error:
+        raise SettingsError(str(error)) from None
+
+
+def new_run() -> str:
+    """The name of a run: when it began, which process, and chance, so that no two runs share a file."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def open_cache(url: str | None, out: Path | None) -> Cache:
+    """The shared store: SQLite in the output directory, ``memory:``, a SQLite path, or a Redis URL. Raises
+    SettingsError."""
+    if url == "memory:" or (url is None and out is None):
+        return MemoryCache(clock=time.time)
+    if url is None:
+        assert out is not None
+        return SqliteCache(out / "cache.sqlite", clock=time.time)
+    scheme = urlsplit(url).scheme
+    if scheme in REDIS_SCHEMES:
+        try:
+            return RedisCache(url)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+    if scheme == "sqlite":
+        return SqliteCache(Path(url.partition(":")[2].removeprefix("//")), clock=time.time)
+    if "://" in url:
+        raise SettingsError(f"cache {url!r}: unknown scheme; write redis://…, sqlite:PATH or memory:")
+    return SqliteCache(Path(url), clock=time.time)
+
+
+def open_registry(spec: str, *, token: str | None = None, user_agent: str = DEFAULT_USER_AGENT) -> Registry:
+    """A consent registry: an http(s) endpoint or a local file. Raises SettingsError."""
+    if spec.startswith(("http://", "https://")):
+        try:
+            return HttpRegistry(spec, clock=utc_now, token=token, user_agent=user_agent)
+        except ValueError as error:
+            raise SettingsError(f"registry {spec!r}: {error}") from None
+    path = Path(spec)
+    if not path.exists():
+        raise SettingsError(
+            f"registry {spec!r}: no such file; make it with 'askfirst registry import RECORDS --registry {spec}'",
+        )
+    return SqliteRegistry(path, name=path.stem, clock=utc_now)
+
+
+class NoEvidence:
+    """For looking without keeping."""
+
+    def keep(self, observation: Observation) -> None:
+        """Keeps nothing."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class NoLog:
+    """For looking without recording. INVARIANT: never behind a crawl; ``open_gate`` gives it only when out is None."""
+
+    def append(self, line: bytes) -> None:
+        """Appends nothing."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def open_gate(
+    settings: Settings,
+    *,
+    run: str | None = None,
+    count: Count = lambda _name: None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Gate:
+    """The gate for these settings. Raises SettingsError, PolicyError, or EdgeError when the output directory cannot
+    be made."""
+    run = run or new_run()
+    agent = settings.agent
+    evidence: EvidenceStore = NoEvidence()
+    log: DecisionLog = NoLog()
+    if settings.out is not None:
+        _make(settings.out)
+        evidence = WarcEvidence(settings.out / "evidence", run=run, clock=clock)
+        log = JsonlLog(settings.out / "decisions", run=run)
+    return Gate(
+        agent=agent,
+        policy=settings.chosen_policy,
+        fetch=HttpFetch(
+            user_agent=settings.user_agent,
+            addresses=settings.addresses or AddressPolicy(),
+            timeout_s=settings.look_timeout_s,
+            connect_timeout_s=min(10, settings.look_timeout_s),
+            clock=clock,
+        ),
+        cache=open_cache(settings.cache, settings.out),
+        evidence=evidence,
+        log=log,
+        registries=[
+            open_registry(spec, token=settings.registry_token, user_agent=settings.user_agent)
+            for spec in settings.registries
+        ],
+        worker=run,
+        clock=clock,
+        count=count,
+    )
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EdgeError(f"output directory {out}: {error.strerror}; name one that can be written with --out") from None

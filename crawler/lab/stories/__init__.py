@@ -1,0 +1,1 @@
+"""The stories, told in data: one module for each kind of people."""

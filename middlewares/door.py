@@ -1,0 +1,183 @@
+"""What the two middlewares of one crawler share: the gate, opened when the spider opens, and the crawl's settings.
+
+It reads the settings and checks that the address guard and the two middlewares are where they must be. It decides
+nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+from weakref import WeakKeyDictionary
+
+from scrapy import signals
+from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Request, Response
+from scrapy.settings import BaseSettings
+
+from askfirst.explain import summary
+from askfirst.gate import Gate
+from askfirst.rights.model import Decision, Document, Intent, Kind, Observation, Purpose, Verdict
+from askfirst.wiring import Settings, SettingsError, load_policy, open_gate, parse_addresses, parse_purpose
+from middlewares.resolver import installed
+
+logger = logging.getLogger("askfirst")
+
+META = "askfirst"
+
+
+class Refused(IgnoreRequest):
+    """A request that is not made, or a response that is not kept. ``decision`` says why; ``links`` are the addresses
+    that a page named which was refused by silence alone, so that a crawl that looks for permissions can go on."""
+
+    def __init__(self, decision: Decision, links: tuple[str, ...] = ()) -> None:
+        super().__init__(summary(decision))
+        self.decision = decision
+        self.links = links
+
+
+class Unanswerable(IgnoreRequest):
+    """A request that nobody can be asked about: not http, not https."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """One request's way through, kept in its ``meta``. ``leads_to`` is where its redirect answer points: only the
+    request that follows it inherits the hops, not one that copied the meta."""
+
+    url: str
+    decision: Decision | None = None
+    head: Observation | None = None
+    hops: tuple[Observation, ...] = ()
+    leads_to: str | None = None
+    tries: int = 0
+
+
+@dataclass(slots=True)
+class Door:
+    """One crawler's gate and what it was told."""
+
+    crawler: Crawler
+    settings: Settings
+    defer_tries: int
+    defer_wait_s: float
+    gate: Gate
+    _purpose: Purpose = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._purpose = self.settings.purpose
+
+    @classmethod
+    def of(cls, crawler: Crawler) -> Self:
+        """The crawler's one door; raises SettingsError when the crawl must not start."""
+        door = _DOORS.get(crawler)
+        if door is None:
+            _check_guard(crawler)
+            told = settings_of(crawler.settings)
+            stats = crawler.stats
+            assert stats is not None
+            door = cls(
+                crawler=crawler,
+                settings=told,
+                defer_tries=crawler.settings.getint("ASKFIRST_DEFER_TRIES", 2),
+                defer_wait_s=crawler.settings.getfloat("ASKFIRST_DEFER_WAIT_S", 60),
+                gate=open_gate(told, count=lambda name: stats.inc_value(f"askfirst/{name}")),
+            )
+            crawler.signals.connect(door.opened, signal=signals.spider_opened)
+            crawler.signals.connect(door.closed, signal=signals.engine_stopped)
+            _DOORS[crawler] = door
+        assert isinstance(door, cls)
+        return door
+
+    def opened(self) -> None:
+        """Says once what this crawl obeys."""
+        agent = self.gate.agent
+        logger.info(
+            "asking first as %s for purpose %s under policy %s; the record goes to %s",
+            agent.product_token,
+            self.settings.purpose,
+            self.gate.policy.name,
+            self.settings.out,
+        )
+        if self.crawler.settings.getbool("HTTPCACHE_ENABLED"):
+            logger.warning(
+                "HTTPCACHE_ENABLED stores responses before they are decided about, refused ones too; turn it off",
+            )
+
+    async def closed(self) -> None:
+        """Ends the records."""
+        await self.gate.close()
+
+    def intent(self, url: str, media: str | None = None) -> Intent:
+        """What this crawl is about to do with a URL."""
+        return Intent(url=url, agent=self.gate.agent, purpose=self._purpose, media=media)
+
+    def tell(self, decision: Decision) -> None:
+        """Counts a decision: ``askfirst/fetch/allow`` and, for what is not allowed, by which signal."""
+        stats = self.crawler.stats
+        assert stats is not None
+        ruling = decision.ruling
+        stats.inc_value(f"askfirst/{ruling.stage.value}/{ruling.verdict.word}")
+        if ruling.verdict is not Verdict.ALLOW:
+            for source in {s.protocol for s in ruling.because} or {"silence"}:
+                stats.inc_value(f"askfirst/{ruling.stage.value}/{ruling.verdict.word}/{source}")
+            logger.debug("%s", summary(decision))
+
+
+_DOORS: WeakKeyDictionary[Crawler, Door] = WeakKeyDictionary()
+
+
+def settings_of(settings: BaseSettings) -> Settings:
+    """The ``ASKFIRST_…`` settings, and USER_AGENT; raises SettingsError or PolicyError."""
+    purpose = parse_purpose(settings.get("ASKFIRST_PURPOSE", Purpose.TRAIN.value))
+    policy = settings.get("ASKFIRST_POLICY")
+    return Settings(
+        user_agent=settings.get("USER_AGENT"),
+        product_token=settings.get("ASKFIRST_AGENT"),
+        purpose=purpose,
+        policy=None if policy is None else load_policy(policy),
+        out=Path(settings.get("ASKFIRST_OUT", Settings.out)),
+        cache=settings.get("ASKFIRST_CACHE"),
+        registries=tuple(settings.getlist("ASKFIRST_REGISTRY")),
+        registry_token=settings.get("ASKFIRST_REGISTRY_TOKEN"),
+        addresses=parse_addresses(settings.getlist("ASKFIRST_ALLOW_PRIVATE"), _resolve(settings)),
+        look_timeout_s=settings.getfloat("ASKFIRST_LOOK_TIMEOUT_S", 20),
+    )
+
+
+def _resolve(settings: BaseSettings) -> Mapping[str, str] | list[str]:
+    value = settings.get("ASKFIRST_RESOLVE", [])
+    return value if isinstance(value, Mapping) else settings.getlist("ASKFIRST_RESOLVE")
+
+
+def _check_guard(crawler: Crawler) -> None:
+    if not installed(crawler):
+        raise SettingsError(
+            "the address guard is not installed; add TWISTED_DNS_RESOLVER = 'middlewares.GuardedResolver' "
+            "to the project's settings.py (an add-on or a spider's custom_settings cannot set it)",
+        )
+
+
+def observe(door: Door, request: Request, response: Response, *, body: bytes, truncated: bool = False) -> Observation:
+    """A Scrapy response as an observation of kind RESPONSE."""
+    return Observation(
+        document=Document(kind=Kind.RESPONSE, url=response.url),
+        status=response.status,
+        headers=tuple(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, values in response.headers.items()
+            for value in values
+        ),
+        body=body,
+        truncated=truncated,
+        observed_at=door.gate.now(),
+    )
+
+
+def with_body(head: Observation, body: bytes, *, truncated: bool) -> Observation:
+    """What was seen at the network's edge, with the body as it was decoded since."""
+    return replace(head, body=body, truncated=truncated)

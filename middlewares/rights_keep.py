@@ -1,0 +1,62 @@
+"""Decides about every response before a spider or a pipeline sees it, outermost of the downloader middlewares.
+
+It judges what arrives, however it got there: from the network, from a cache, or from another middleware. Status and
+headers are those that came from the network, where the response came from there.
+
+Rules:
+
+1. What is not allowed raises Refused; it reaches no callback and no pipeline, and is not retried.
+2. A page that is refused by silence alone still names its links, in ``Refused.links``: following links is looking, and
+   an opt-in crawl has to look to find a permission.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from scrapy.crawler import Crawler
+from scrapy.http import Request, Response
+from scrapy.utils.sitemap import Sitemap
+
+from askfirst.rights import html
+from askfirst.rights.model import Decision, Observation, Verdict
+from middlewares.door import META, Door, Passage, Refused, observe, with_body
+
+
+class RightsKeepMiddleware:
+    """``process_response`` decides."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._door = Door.of(crawler)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    async def process_response(self, request: Request, response: Response) -> Response:
+        """Scrapy's hook; raises Refused."""
+        if not response.url.startswith(("http://", "https://")):
+            return response
+        passage = request.meta.get(META)
+        head = passage.head if isinstance(passage, Passage) else None
+        truncated = "download_stopped" in response.flags
+        if head is not None and head.document.url == response.url:
+            seen = with_body(head, response.body, truncated=truncated)
+        else:
+            seen = observe(self._door, request, response, body=response.body, truncated=truncated)
+        hops = passage.hops if isinstance(passage, Passage) else ()
+        decision = await self._door.gate.before_keep(self._door.intent(response.url), seen, hops)
+        self._door.tell(decision)
+        if decision.ruling.verdict is not Verdict.ALLOW:
+            raise Refused(decision, _links(decision, seen))
+        if isinstance(passage, Passage):
+            passage.decision = decision
+        return response
+
+
+def _links(decision: Decision, seen: Observation) -> tuple[str, ...]:
+    if decision.ruling.because or decision.ruling.verdict is not Verdict.REFUSE:
+        return ()
+    if seen.body[:512].lstrip().startswith(b"<?xml") and b"sitemap" in seen.body[:2048]:
+        return tuple(entry["loc"] for entry in Sitemap(seen.body) if "loc" in entry)
+    return html.elements(seen).links
