@@ -23,7 +23,7 @@ from askfirst.looking import Count, Looking, Seen
 from askfirst.ports import Cache, DecisionLog, EdgeError, EvidenceStore, Fetch, Registry
 from askfirst.rights import html
 from askfirst.rights.decide import on_occasion, rule
-from askfirst.rights.media import is_html, media_type
+from askfirst.rights.media import may_be_html
 from askfirst.rights.model import (
     NOTHING,
     Agent,
@@ -182,7 +182,7 @@ class Gate:
         elif self._registries:
             return False
         ruling = rule(intent.purpose, join_readings(said), self.policy, stage=Stage.KEEP, at=self._clock())
-        page = is_html(media_type(head, intent))
+        page = may_be_html(head, intent)
         return ruling.verdict is Verdict.REFUSE and not can_be_taken_back(ruling, self._readers, page=page)
 
     async def look(self, origin: Origin, policy: Policy | None = None) -> tuple[Observation, ...]:

@@ -22,7 +22,7 @@ from scrapy.settings import BaseSettings
 from askfirst.explain import summary
 from askfirst.gate import Gate
 from askfirst.rights.model import Decision, Document, Intent, Kind, Observation, Purpose, Verdict
-from askfirst.wiring import Settings, SettingsError, load_policy, open_gate, parse_addresses, parse_purpose
+from askfirst.wiring import DEFAULT_OUT, Settings, SettingsError, load_policy, open_gate, parse_addresses, parse_purpose
 from middlewares.resolver import installed
 
 logger = logging.getLogger("askfirst")
@@ -140,7 +140,7 @@ def settings_of(settings: BaseSettings) -> Settings:
         product_token=settings.get("ASKFIRST_AGENT"),
         purpose=purpose,
         policy=None if policy is None else load_policy(policy),
-        out=Path(settings.get("ASKFIRST_OUT", Settings.out)),
+        out=Path(settings.get("ASKFIRST_OUT", DEFAULT_OUT)),
         cache=settings.get("ASKFIRST_CACHE"),
         registries=tuple(settings.getlist("ASKFIRST_REGISTRY")),
         registry_token=settings.get("ASKFIRST_REGISTRY_TOKEN"),

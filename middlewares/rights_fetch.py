@@ -71,7 +71,7 @@ class RightsFetchMiddleware:
     def stop_body(self, headers: Headers, request: Request) -> None:
         """On ``headers_received``: a body that the head already refuses is not downloaded."""
         passage = request.meta.get(META)
-        if not isinstance(passage, Passage) or not headers:
+        if not isinstance(passage, Passage):
             return
         head = Observation(
             document=Document(kind=Kind.RESPONSE, url=request.url),

@@ -274,6 +274,12 @@ def test_a_user_agent_that_cannot_be_sent_is_refused_at_start() -> None:
         HttpFetch(user_agent="Bot\r\nX: y", addresses=LAB)
 
 
+def test_a_ca_file_that_cannot_be_read_is_an_error_at_start(tmp_path: Path) -> None:
+    """The operator's mistake is not taken for the server's."""
+    with pytest.raises(FileNotFoundError):
+        HttpFetch(user_agent="Bot/1.0", addresses=LAB, ca_file=str(tmp_path / "missing.pem"))
+
+
 # Sizes and codings
 
 

@@ -45,7 +45,7 @@ from askfirst.rights.policy import PROFILES, STRICT, Policy
 from askfirst.rights.read import read
 from askfirst.rights.reader import outcome
 from askfirst.rights.wire import Json, ask_to_wire, canonical, remark_to_wire, signal_to_wire, timestamp
-from askfirst.wiring import Settings, open_gate
+from askfirst.wiring import DEFAULT_USER_AGENT, Settings, open_gate
 
 MAX_HOPS = 5
 MAX_PAGE_BYTES = 8_388_608
@@ -74,7 +74,7 @@ def check(
     policy: options.PolicyName = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
     registry: options.Registries = None,
-    user_agent: options.UserAgent = options.DEFAULT_USER_AGENT,
+    user_agent: options.UserAgent = DEFAULT_USER_AGENT,
     allow_private: options.AllowPrivate = None,
     resolve: options.Resolve = None,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each look.")] = 20,
@@ -94,7 +94,7 @@ def check(
         url=checked.url,
         agent=told.agent,
         purpose=told.purpose,
-        media=None if checked.page is None else media_type(checked.page, Intent(url=checked.url, agent=told.agent, purpose=told.purpose)),
+        media=None if checked.page is None else media_type(checked.page),
     )
     decisions = {
         name: {p: _decide(replace(intent, purpose=p), checked, profile) for p in purposes}

@@ -246,9 +246,16 @@ class _BehindSentinel:
         self._sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py has no types here
             hosts, sentinel_kwargs={**tls, **account, **_limits(timeout_s)}
         )
-        self._primary: Redis = self._sentinel.master_for(service, **options)
+        self._primary: Redis = self._sentinel.master_for(service, **{**options, "retry": Retry(NoBackoff(), 0)})
 
     async def execute_command(self, *args: str | bytes | int) -> object:
+        # redis-py's own retry goes to the old address: only a connection out of the pool asks the Sentinels again.
+        try:
+            return await self._ask(*args)
+        except RedisConnectionError:
+            return await self._ask(*args)
+
+    async def _ask(self, *args: str | bytes | int) -> object:
         # redis-py has no types here
         answer: object = await self._primary.execute_command(*args)  # type: ignore[no-untyped-call]
         return answer

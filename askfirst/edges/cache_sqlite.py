@@ -279,8 +279,9 @@ class _Connection:
 
     def _is_ours(self) -> bool:
         """True if the tables are there, False if the file is empty."""
-        (version,) = self.connection.execute("PRAGMA user_version").fetchone()
+        # INVARIANT: the tables first. Another process may make them between the two looks, and the version with them.
         (tables,) = self.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        (version,) = self.connection.execute("PRAGMA user_version").fetchone()
         if tables and version != _SCHEMA_VERSION:
             raise _OtherSchemaError("is a database of another program or version")
         return bool(tables)

@@ -124,7 +124,7 @@ class HttpFetch:
         self._connect_timeout_s = connect_timeout_s
         self._max_redirects = max_redirects
         self._clock = clock
-        self._ca_file = ca_file
+        self._tls = _tls(ca_file)
         self._resolver = _CheckedResolver(addresses, look_up if lookup is None else lookup)
         self._looks = asyncio.Semaphore(MAX_LOOKS)
         self._session: aiohttp.ClientSession | None = None
@@ -185,15 +185,11 @@ class HttpFetch:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            tls = ssl.create_default_context()
-            tls.set_alpn_protocols(("http/1.1",))
-            if self._ca_file is not None:
-                tls.load_verify_locations(self._ca_file)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     resolver=self._resolver,
                     socket_factory=self._checked_socket,
-                    ssl=tls,
+                    ssl=self._tls,
                     limit=MAX_LOOKS,
                     limit_per_host=MAX_CONNECTIONS_PER_HOST,
                     ttl_dns_cache=DNS_KEEP_S,
@@ -269,6 +265,15 @@ def look_up(host: str) -> Sequence[str]:
     """Every address that the system's resolver knows for a name, in its order. Blocks; raises OSError."""
     answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in answers))
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    """Made before the first look, so that an unreadable ``ca_file`` is the operator's error and not an outage."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(("http/1.1",))
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 # URLs

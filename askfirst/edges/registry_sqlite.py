@@ -144,9 +144,9 @@ class SqliteRegistry:
             isolation_level=None,
             check_same_thread=False,
         )
+        self._reader = (connection, file)
         # mode rw, which does not create, so that what a killed writer left half done is rolled back by who comes first
         connection.execute("PRAGMA query_only = ON")
-        self._reader = (connection, file)
         return connection
 
     def _forget_reader(self) -> None:

@@ -106,10 +106,10 @@ def _set_aside(signal: Signal, policy: Policy, at: datetime) -> tuple[RemarkKind
     said = f"{signal.verdict.word} {signal.category}"
     if signal.protocol != PAPERS and policy.mode(signal.protocol) is not Mode.OBEY:
         return RemarkKind.NOT_COUNTED, f"{said}: the policy logs {signal.protocol} and does not obey it"
-    if signal.care > policy.care:
-        return RemarkKind.NOT_COUNTED, f"{said}: counts only for {signal.care.name.lower()} readers"
     if signal.covers is not Covers.RESOURCE:
         return RemarkKind.NOT_COUNTED, f"{said}: covers the images on this page, not the page"
+    if signal.care > policy.care:
+        return RemarkKind.NOT_COUNTED, f"{said}: counts only for {signal.care.name.lower()} readers"
     if signal.expires_at is not None and signal.expires_at <= at:
         return RemarkKind.EXPIRED, f"{said}: ran out at {signal.expires_at.isoformat()}"
     return None

@@ -285,7 +285,7 @@ class PatternIndex(Generic[T]):
     def longest(self, path: str) -> T | None:
         """The item of the longest pattern that matches; among equals the heavier, then the earlier."""
         best: _Entry[T] | None = None
-        best_place = -1
+        best_place = -(1 << 32)
         grams: set[str] | None = None
         keys, parents, plain, specials = self._keys, self._parents, self._plain, self._specials
         at = bisect_right(keys, path) - 1

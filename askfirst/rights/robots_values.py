@@ -14,43 +14,20 @@ noml.info. Where a value stood is for the two signal files; here it is read and 
 5. ``all``, ``index``, ``follow`` and the other rules that only search engines know refuse nothing and permit nothing.
    ``data-nosnippet`` is an attribute of elements and is not read.
 6. A bot is us if its name, or what stands before the first character outside ``[A-Za-z_-]``, is our product token; a
-   name that is merely part of our user agent is not. Rules for other bots are remarked. house: those that keep a known
-   AI bot from training refuse for strict readers.
-7. Rules for images speak of the resource if it may be an image, of the images it displays if it may be a page, of both
-   if it may be both. house: of other things (a PDF holds its images inside itself) for careful readers.
+   name that is merely part of our user agent is not.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, NamedTuple
+from typing import Final
 
-from askfirst.rights.media import expected_image, may_be_html, may_be_image
-from askfirst.rights.model import (
-    MAX_EVIDENCE_CHARS,
-    NOTHING,
-    Agent,
-    Basis,
-    Care,
-    Category,
-    Covers,
-    Evidence,
-    Intent,
-    Kind,
-    Observation,
-    Reading,
-    Remark,
-    RemarkKind,
-    Signal,
-    Terms,
-    Verdict,
-)
-from askfirst.rights.reader import Target, evidence, remark
+from askfirst.rights.model import Care, Category, Terms
 
 MAX_VALUE_CHARS: Final = 8_192
 EVERYBODY: Final = "*"
@@ -87,7 +64,7 @@ class Meaning:
 
 
 _C, _K = Category, Care
-_GOOGLE: Final = "Google, robots meta tag, data-nosnippet, and X-Robots-Tag specifications"
+GRAMMAR: Final = "Google, robots meta tag, data-nosnippet, and X-Robots-Tag specifications"
 _DEVIANTART: Final = "DeviantArt, All Deviations Are Opted Out of AI Datasets (2022)"
 _BING: Final = "Bing, new options for webmasters to control usage of their content (2023)"
 _SNIPPET_ONLY: Final = Terms(reference="only its URL, title and snippet may be used")
@@ -104,10 +81,10 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "noai": Meaning(spec=_DEVIANTART, effects=_NO_TRAINING),
     "noimageai": Meaning(spec=_DEVIANTART, effects=(Effect(category=_C.TRAIN, images=_K.LITERAL),)),
     "noml": Meaning(spec="noml.info", effects=_NO_TRAINING),
-    "noindex": Meaning(spec=_GOOGLE, effects=_NO_INDEX),
-    "none": Meaning(spec=_GOOGLE, effects=_NO_INDEX),
-    "noimageindex": Meaning(spec=_GOOGLE, effects=_NO_IMAGE_INDEX),
-    "unavailable_after": Meaning(spec=_GOOGLE, effects=_NO_INDEX),
+    "noindex": Meaning(spec=GRAMMAR, effects=_NO_INDEX),
+    "none": Meaning(spec=GRAMMAR, effects=_NO_INDEX),
+    "noimageindex": Meaning(spec=GRAMMAR, effects=_NO_IMAGE_INDEX),
+    "unavailable_after": Meaning(spec=GRAMMAR, effects=_NO_INDEX),
     "noarchive": Meaning(
         spec=_BING,
         effects=(Effect(category=_C.TRAIN, page=_K.LITERAL), Effect(category=_C.AI_INPUT, page=_K.LITERAL)),
@@ -119,8 +96,8 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
             Effect(category=_C.AI_INPUT, page=_K.LITERAL, terms=_SNIPPET_ONLY),
         ),
     ),
-    "nosnippet": Meaning(spec=_GOOGLE, effects=(Effect(category=_C.AI_INPUT, page=_K.LITERAL),)),
-    "max-snippet": Meaning(spec=_GOOGLE, effects=(Effect(category=_C.AI_INPUT, page=_K.LITERAL),)),
+    "nosnippet": Meaning(spec=GRAMMAR, effects=(Effect(category=_C.AI_INPUT, page=_K.LITERAL),)),
+    "max-snippet": Meaning(spec=GRAMMAR, effects=(Effect(category=_C.AI_INPUT, page=_K.LITERAL),)),
 }
 """The rules that refuse something; ``max-snippet`` only with 0, ``unavailable_after`` only after its date."""
 
@@ -171,6 +148,19 @@ def _as_utf8(word: str) -> str:
         return word.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return word  # it was text already
+
+
+def as_hint(rule: Rule, meant: Meaning | None) -> tuple[Effect, ...]:
+    """What keeps another AI bot from training, as a hint of what was wanted."""
+    if rule.name == "nofollow":
+        return (Effect(category=Category.TRAIN, page=Care.STRICT),)
+    if meant is None:
+        return ()
+    return tuple(
+        replace(e, page=_raised(e.page, Care.STRICT), images=_raised(e.images, Care.STRICT))
+        for e in meant.effects
+        if e.category is Category.TRAIN
+    )
 
 
 # -- look-alikes ------------------------------------------------------------------------------------------------------
@@ -314,164 +304,3 @@ def addresses(bot: str, product_token: str) -> bool:
 def is_ai_bot(bot: str) -> bool:
     """Whether a bot's name is that of a known collector for training."""
     return bot in AI_BOTS or _CUT.split(bot, maxsplit=1)[0] in AI_BOTS
-
-
-# -- what was said ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """One field or one meta: its value, its place, the words as they are shown, and whom it addresses at first."""
-
-    value: str
-    at: str
-    text: str
-    bots: tuple[str, ...] = (EVERYBODY,)
-
-
-class _Surface(NamedTuple):
-    """What the resource may be."""
-
-    image: bool
-    page: bool
-
-
-class RobotsStatement:
-    """What the fields or metas of one response say, for each of the few things that the resource may be."""
-
-    __slots__ = ("_agent", "_observation", "_protocol", "_readings", "_said", "_source")
-
-    def __init__(
-        self,
-        observation: Observation,
-        agent: Agent,
-        said: Sequence[Said],
-        *,
-        source: str,
-        protocol: str,
-    ) -> None:
-        self._observation = observation
-        self._agent = agent
-        self._said = said
-        self._source = source
-        self._protocol = protocol
-        self._readings: dict[_Surface, Reading] = {}
-
-    def on(self, target: Target) -> Reading:
-        surface = _surface(self._observation, target.intent)
-        reading = self._readings.get(surface)
-        if reading is None:
-            reading = self._readings[surface] = self._read(surface)
-        return reading
-
-    def _read(self, surface: _Surface) -> Reading:
-        signals: dict[Signal, None] = {}
-        remarks: list[Remark] = []
-        unknown: dict[str, Evidence] = {}
-        for said in self._said:
-            if len(said.value) > MAX_VALUE_CHARS:
-                note = f"{len(said.value)} characters are too long for a list of rules; not read"
-                remarks.append(self._remark(RemarkKind.IGNORED, note, self._words(said, 0, "")))
-                continue
-            elsewhere: dict[str, Evidence] = {}
-            for rule in rules(said.value, said.bots):
-                meant = meaning(rule)
-                words = self._words(said, rule.start, _GOOGLE if meant is None else meant.spec)
-                if rule.name == "unavailable_after":
-                    ended = date_of(rule.argument)
-                    if ended is None:
-                        note = f"unavailable_after: {rule.argument[:40]!r} is no date; without effect"
-                        remarks.append(self._remark(RemarkKind.MALFORMED, note, words))
-                    if ended is None or ended > self._observation.observed_at:
-                        continue
-                if any(bot == EVERYBODY or addresses(bot, self._agent.product_token) for bot in rule.bots):
-                    if meant is not None:
-                        signals.update(dict.fromkeys(self._signals(meant.effects, surface, words)))
-                    elif not is_known(rule.name):
-                        unknown.setdefault(rule.name, words)
-                elif any(is_ai_bot(bot) for bot in rule.bots):
-                    signals.update(dict.fromkeys(self._signals(_as_hint(rule, meant), surface, words)))
-                elif meant is not None:
-                    elsewhere.setdefault(f"{', '.join(rule.bots)}: {rule.name}", words)
-            remarks += self._listed("addressed to another bot, not to us", elsewhere)
-        remarks += self._listed("unknown, without effect", unknown)
-        remarks += [
-            self._remark(RemarkKind.SUSPICIOUS, f"{word[:40]!r} looks like {plain}, and is not; without effect", words)
-            for word, words in unknown.items()
-            if (plain := resembles(word)) is not None
-        ]
-        return Reading(signals=tuple(signals), remarks=tuple(remarks)) if signals or remarks else NOTHING
-
-    def _signals(self, effects: Sequence[Effect], surface: _Surface, words: Evidence) -> Iterator[Signal]:
-        for effect in effects:
-            for covers, care in _covered(effect, surface):
-                yield Signal(
-                    source=self._source,
-                    protocol=self._protocol,
-                    category=effect.category,
-                    basis=Basis.PREFERENCE,
-                    verdict=Verdict.REFUSE,
-                    covers=covers,
-                    terms=effect.terms,
-                    care=care,
-                    evidence=words,
-                )
-
-    def _listed(self, note: str, seen: Mapping[str, Evidence]) -> list[Remark]:
-        """One remark for all of them: a page of prose must not become a page of remarks."""
-        if not seen:
-            return []
-        names = ", ".join(name[:40] for name in list(seen)[:_LISTED])
-        more = "" if len(seen) <= _LISTED else f" and {len(seen) - _LISTED} more"
-        return [self._remark(RemarkKind.IGNORED, f"{names}{more}: {note}", next(iter(seen.values())))]
-
-    def _remark(self, kind: RemarkKind, note: str, words: Evidence) -> Remark:
-        return remark(self._source, kind, note, words)
-
-    def _words(self, said: Said, start: int, spec: str) -> Evidence:
-        """A long value is shown from a little before the rule, so that the rule itself is among the words."""
-        text = said.text
-        if len(text) > MAX_EVIDENCE_CHARS and start > _BEFORE:
-            text = said.value[start - _BEFORE :]
-        return evidence(self._observation, at=said.at, text=text, spec=spec or _GOOGLE)
-
-
-_LISTED: Final = 5
-_BEFORE: Final = 60
-
-
-def _surface(observation: Observation, intent: Intent) -> _Surface:
-    """house: an answer that is not 2xx is typed as an error page or a redirect, and may yet speak of an image."""
-    if observation.document.kind is Kind.PAGE:
-        # the intent is for an image on the page, and its media type the image's
-        return _Surface(image=False, page=may_be_html(observation))
-    image = may_be_image(observation, intent)
-    if not image and not (observation.status is not None and 200 <= observation.status < 300):
-        image = expected_image(intent)
-    return _Surface(image=image, page=may_be_html(observation, intent))
-
-
-def _covered(effect: Effect, surface: _Surface) -> Iterator[tuple[Covers, Care]]:
-    if effect.page is not None:
-        yield Covers.RESOURCE, effect.page
-    if effect.images is None:
-        return
-    if effect.page is None and surface.image:
-        yield Covers.RESOURCE, effect.images
-    if surface.page:
-        yield Covers.PAGE_IMAGES, effect.images
-    elif effect.page is None and not surface.image:
-        yield Covers.RESOURCE, max(effect.images, Care.CONSERVATIVE)
-
-
-def _as_hint(rule: Rule, meant: Meaning | None) -> tuple[Effect, ...]:
-    """What keeps another AI bot from training, as a hint of what was wanted."""
-    if rule.name == "nofollow":
-        return (Effect(category=Category.TRAIN, page=Care.STRICT),)
-    if meant is None:
-        return ()
-    return tuple(
-        replace(e, page=_raised(e.page, Care.STRICT), images=_raised(e.images, Care.STRICT))
-        for e in meant.effects
-        if e.category is Category.TRAIN
-    )

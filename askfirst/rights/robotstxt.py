@@ -259,6 +259,7 @@ class RobotsTxt:
     _lines: list[str] = field(repr=False)
     _literal: _Groups = field(repr=False)
     _careful: _Groups = field(repr=False)
+    _orphans: list[_RawRule] = field(repr=False)
     _read: _Pass = field(repr=False)
     _cut: str | None = field(repr=False)
     _is_utf8: bool = field(repr=False)
@@ -284,7 +285,7 @@ class RobotsTxt:
         groups = self._careful.groups
         return (
             sum(len(group.agents) + len(group.rules) + len(group.delays) for group in groups)
-            + len(self._read.orphans)
+            + len(self._orphans)
             + len(self.sitemaps)
             + sum(record.key in _KNOWN_EXTENSIONS for record in self._read.records)
         )
@@ -346,10 +347,10 @@ class RobotsTxt:
         return self._entries(rule for index in chosen for rule in self._careful.groups[index].rules)
 
     def orphans(self) -> PatternIndex[int]:
-        """The rules above the first user-agent line."""
+        """The rules above the first user-agent line, be it a sloppy one."""
         index = self._made.get("orphans")
         if not isinstance(index, PatternIndex):
-            index = self._made["orphans"] = PatternIndex(self._entries(self._read.orphans))
+            index = self._made["orphans"] = PatternIndex(self._entries(self._orphans))
         return index
 
     def rule(self, line: int) -> Rule:
@@ -527,7 +528,7 @@ def _remarkable(file: RobotsTxt) -> Iterable[_Found]:
         else:
             word = "disallow" if kind is _Key.DISALLOW else "user-agent"
             yield number, RemarkKind.MALFORMED, f"taken for {word}, and only to refuse"
-    for line, _ in read.orphans:
+    for line, _ in file._orphans:  # noqa: SLF001  # the same
         yield abs(line), RemarkKind.IGNORED, "a rule above the first user-agent line belongs to no group"
     for record in read.records:
         if record.key == "crawl-delay":
@@ -581,12 +582,13 @@ def parse(body: bytes, *, truncated: bool = False) -> RobotsTxt:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
     literal = _pass_over(lines, careful=False)
-    careful = _pass_over(lines, careful=True).groups if literal.sloppy else literal.groups
+    careful = _pass_over(lines, careful=True) if literal.sloppy else literal
     return RobotsTxt(
         sitemaps=tuple(literal.sitemaps),
         _lines=lines,
         _literal=_Groups(literal.groups, careful=False),
-        _careful=_Groups(careful, careful=True),
+        _careful=_Groups(careful.groups, careful=True),
+        _orphans=careful.orphans,
         _read=literal,
         _cut=cut,
         _is_utf8=is_utf8,

@@ -16,7 +16,8 @@ from __future__ import annotations
 from askfirst.rights.html import Meta, elements
 from askfirst.rights.model import Agent, Kind, Observation
 from askfirst.rights.reader import SILENT, Reader, Statement
-from askfirst.rights.robots_values import MEANINGS, RobotsStatement, Said, addresses, is_ai_bot, rules
+from askfirst.rights.robots_values import MEANINGS, addresses, is_ai_bot, rules
+from askfirst.rights.signals.x_robots_tag import RobotsStatement, Said
 
 PROTOCOL = "meta-robots"
 _RULES_AS_NAMES = frozenset({"noai", "noimageai", "noml"})

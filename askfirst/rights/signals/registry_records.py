@@ -1,6 +1,6 @@
 """A consent registry's answer about one URL: grants lift, refusals bind.
 
-The artefact is our own: the JSON object ``{"records": [record, …]}``, whose records are those of askfirst.rights.consent.
+The artefact is our own: the JSON object ``{"records": [record, …]}``; the records are those of askfirst.rights.consent.
 This file does not look anything up and does not tell how fresh an answer is.
 
 1. A record counts where its scope covers the URL; more specific scopes rank higher, and at the same scope a record for
@@ -9,8 +9,8 @@ This file does not look anything up and does not tell how fresh an answer is.
 3. A record for another grantee by name is remarked. INVARIANT: it never permits us anything.
 4. house: a record that cannot be read and yet says it refuses, and covers the URL, refuses every use; of any other, the
    defect is remarked.
-5. An answer that did not come, or that cannot be read as a whole (not 2xx, cut, not JSON, a key twice), is a failed look:
-   DEFER for every use.
+5. An answer that did not come, or that cannot be read as a whole (not 2xx, cut, not JSON, a key twice), is a failed
+   look: DEFER for every use.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SPEC = "consent records, rules 1 to 4"
 _REFUSALS = ("refus", "den", "opt-out", "optout", "opt_out", "forbid", "prohibit", "reserv", "disallow", "no", "false")
 
 
-class _Unread(ValueError):
+class _UnreadError(ValueError):
     """The answer as a whole cannot be read, and why."""
 
 
@@ -53,7 +53,7 @@ def read_registry(observation: Observation, agent: Agent) -> Statement:
         return _failed(observation, outcome(observation))
     try:
         records = _records(observation)
-    except _Unread as defect:
+    except _UnreadError as defect:
         return _failed(observation, str(defect))
     return _Records(observation, agent, [_entry(observation, index, record) for index, record in enumerate(records)])
 
@@ -78,16 +78,16 @@ def _failed(observation: Observation, how: str) -> Constant:
 
 def _records(observation: Observation) -> list[object]:
     if observation.truncated:
-        raise _Unread("answer is cut")
+        raise _UnreadError("answer is cut")
     try:
         answer = json.loads(observation.body.decode("utf-8"), object_pairs_hook=_each_key_once)
     except RecursionError:
-        raise _Unread("answer is nested too deep") from None
+        raise _UnreadError("answer is nested too deep") from None
     except ValueError as error:
-        raise _Unread(str(error) if isinstance(error, _Unread) else "answer is not JSON") from None
+        raise _UnreadError(str(error) if isinstance(error, _UnreadError) else "answer is not JSON") from None
     records = answer.get("records") if isinstance(answer, dict) else None
     if not isinstance(records, list):
-        raise _Unread("answer holds no list of records")
+        raise _UnreadError("answer holds no list of records")
     return records
 
 
@@ -95,7 +95,7 @@ def _each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     # which of two values a registry meant is not for us to guess
     table = dict(pairs)
     if len(table) != len(pairs):
-        raise _Unread("answer has a key twice")
+        raise _UnreadError("answer has a key twice")
     return table
 
 
@@ -104,6 +104,7 @@ class _Entry:
     """One record of the answer: read, or the reason why not."""
 
     scope: str
+    grantee: str
     record: ConsentRecord | None
     defect: str
     refuses: bool
@@ -111,15 +112,22 @@ class _Entry:
 
 
 def _entry(observation: Observation, index: int, given: object) -> _Entry:
-    text = json.dumps(given, ensure_ascii=False)
-    words = evidence(observation, at=f"/records/{index}", text=text, spec=_SPEC)
+    words = evidence(observation, at=f"/records/{index}", text=_shown(given), spec=_SPEC)
     if not isinstance(given, dict):
-        return _Entry("", None, "a record is not an object", False, words)
+        return _Entry("", "", None, "a record is not an object", False, words)
     try:
         record = parse_record(given)
     except RecordError as error:
-        return _Entry(_text(given, "scope"), None, str(error), _looks_like_a_refusal(given), words)
-    return _Entry(record.scope, record, "", record.verdict is Verdict.REFUSE, words)
+        refuses = _looks_like_a_refusal(given)
+        return _Entry(_text(given, "scope"), _text(given, "grantee"), None, str(error), refuses, words)
+    return _Entry(record.scope, record.grantee or "", record, "", record.verdict is Verdict.REFUSE, words)
+
+
+def _shown(given: object) -> str:
+    try:
+        return json.dumps(given, ensure_ascii=False)
+    except RecursionError:
+        return "a record that is nested too deep to be shown"
 
 
 def _text(given: Mapping[str, object], key: str) -> str:
@@ -165,14 +173,12 @@ class _Records:
         return Reading(signals=tuple(signals), remarks=(*remarks, *_contradictions(signals)))
 
     def _without_effect(self, entry: _Entry, covered: int) -> tuple[RemarkKind, str] | None:
-        if entry.record is None:
-            if entry.refuses and covered:
-                return None
+        if entry.record is None and not (entry.refuses and covered):
             return RemarkKind.MALFORMED, f"record cannot be read and has no effect: {entry.defect}"
         if not covered:
             return RemarkKind.IGNORED, f"scope {entry.scope} does not cover this URL"
-        if entry.record.grantee is not None and entry.record.grantee.lower() != self._token:
-            return RemarkKind.IGNORED, f"speaks to {entry.record.grantee}, not to us"
+        if entry.grantee and entry.grantee.lower() != self._token:
+            return RemarkKind.IGNORED, f"speaks to {entry.grantee}, not to us"
         return None
 
     def _signals(self, entry: _Entry, covered: int) -> Iterator[Signal]:
@@ -183,7 +189,7 @@ class _Records:
             yield Signal(
                 source=SOURCE,
                 protocol=PROTOCOL,
-                rank=2 * covered + (record is not None and record.grantee is not None),
+                rank=2 * covered + bool(entry.grantee),
                 category=category,
                 basis=Basis.CONSENT if grants else Basis.RESERVATION,
                 verdict=Verdict.ALLOW if grants else Verdict.REFUSE,

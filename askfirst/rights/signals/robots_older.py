@@ -22,7 +22,7 @@ from askfirst.rights.model import (
 )
 from askfirst.rights.reader import SILENT, Reader, Statement, Target, evidence, remark
 from askfirst.rights.robotstxt import MAX_BYTES
-from askfirst.rights.second_reader import SecondReader, prepare
+from askfirst.rights.second_reader import Answer, SecondReader, prepare
 
 PROTOCOL = "robots.txt-second-reader"
 SOURCE = "robots.txt, as older crawlers read it"
@@ -33,24 +33,24 @@ def read_older(observation: Observation, agent: Agent) -> Statement:
     """What an older reader makes of the file. Only a 2xx file is read; statuses are the first reader's affair."""
     if observation.outage is not None or observation.status is None or not 200 <= observation.status < 300:
         return SILENT
-    return _Older(observation, prepare(observation.body), agent)
+    return _Older(observation, prepare(observation.body, agent.product_token))
 
 
 class _Older:
-    __slots__ = ("_agent", "_observation", "_reader")
+    __slots__ = ("_observation", "_reader")
 
-    def __init__(self, observation: Observation, reader: SecondReader, agent: Agent) -> None:
+    def __init__(self, observation: Observation, reader: SecondReader) -> None:
         self._observation = observation
         self._reader = reader
-        self._agent = agent
 
     def on(self, target: Target) -> Reading:
-        opinion = self._reader.opinion(self._agent.product_token, target.intent.url)
-        if opinion.allowed is None:
-            words = evidence(self._observation, at="whole file", text=opinion.reason, spec=_SPEC)
-            return Reading(remarks=(remark(SOURCE, RemarkKind.IGNORED, f"not asked: {opinion.reason}", words),))
-        if opinion.allowed:
+        opinion = self._reader.opinion(target.intent.url)
+        if opinion.answer is Answer.ALLOWED:
             return NOTHING
+        if opinion.answer is Answer.NOT_ASKED:
+            why = str(opinion.reason)
+            words = evidence(self._observation, at="whole file", text=why, spec=_SPEC)
+            return Reading(remarks=(remark(SOURCE, RemarkKind.IGNORED, f"not asked: {why}", words),))
         words = evidence(self._observation, at="whole file", text="first matching rule refuses", spec=_SPEC)
         return Reading(
             signals=(

@@ -1,0 +1,187 @@
+"""robots.txt against the sections of RFC 9309: the case files, and what does not fit into one."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from askfirst.rights.model import RemarkKind
+from askfirst.rights.patterns import target
+from askfirst.rights.robotstxt import MAX_BYTES, MAX_NOTES, Rule, parse
+
+FOLDER = Path(__file__).parent / "cases" / "rfc9309"
+Case = dict[str, Any]
+KEYS = {
+    "id",
+    "robots",
+    "robots_hex",
+    "encoding",
+    "url",
+    "token",
+    "want",
+    "line",
+    "notes",
+    "orphan",
+    "crawl_delay",
+    "known_records",
+}
+
+
+def _cases() -> list[Any]:
+    found = []
+    for path in sorted(FOLDER.glob("*.toml")):
+        file = tomllib.loads(path.read_text())
+        assert file.keys() == {"spec", "section", "rule", "case"}, path.name
+        found += [pytest.param(case, id=f"{path.stem}:{case['id']}") for case in file["case"]]
+    return found
+
+
+def _body(case: Case) -> bytes:
+    if "robots_hex" in case:
+        return bytes.fromhex(case["robots_hex"])
+    return str(case["robots"]).encode(case.get("encoding", "utf-8"))
+
+
+def _line(rule: Rule | None) -> int | None:
+    return None if rule is None else rule.line
+
+
+@pytest.mark.parametrize("case", _cases())
+def test_case(case: Case) -> None:
+    """The verdict is the wanted one, because of the wanted line."""
+    assert case.keys() <= KEYS
+    file = parse(_body(case))
+    rules = file.rules_for(case.get("token", "ExBot"))
+    path = target(case["url"])
+    rule = rules.match(path)
+    verdict = "allow" if rule is None or rule.allow else "refuse"
+    assert (verdict, _line(rule)) == (case["want"], case.get("line"))
+    assert _line(rules.match_orphan(path)) == case.get("orphan")
+    if "crawl_delay" in case or case["id"] in {"named-group-inherits-none", "negative", "not-a-number", "text"}:
+        assert rules.crawl_delay == case.get("crawl_delay")
+    if "notes" in case:
+        assert [note.kind for note in file.notes] == [RemarkKind(kind) for kind in case["notes"]]
+    if "known_records" in case:
+        assert file.known_records == case["known_records"]
+
+
+def test_every_id_is_used_once() -> None:
+    """A case can be named without doubt."""
+    ids = [param.id for param in _cases()]
+    assert len(ids) == len(set(ids))
+
+
+def _padded(tail: bytes, length: int) -> bytes:
+    head = b"User-agent: *\n"
+    return head + b"#" * (length - len(head) - len(tail)) + tail
+
+
+def test_rules_within_500_kib_count() -> None:
+    """RFC 9309 section 2.5: the limit is not below 500 kibibytes."""
+    body = _padded(b"\nDisallow: /x\n", MAX_BYTES)
+    assert len(body) == MAX_BYTES == 500 * 1024
+    assert _line(parse(body).rules_for("ExBot").match("/x")) == 3
+    assert parse(body).notes == ()
+
+
+def test_what_lies_beyond_the_limit_does_not_count() -> None:
+    """Rules beyond 500 KiB are not read, and a note says so."""
+    file = parse(_padded(b"\n", MAX_BYTES) + b"Disallow: /x\n")
+    assert file.rules_for("ExBot").match("/x") is None
+    assert [note.kind for note in file.notes] == [RemarkKind.TRUNCATED]
+
+
+def test_the_line_that_the_limit_parts_is_dropped() -> None:
+    """A rule is never shortened by the limit: `Allow: /private` must not become `Allow: /`."""
+    body = _padded(b"\nDisallow: /\nAllow: /", MAX_BYTES) + b"private\n"
+    assert _line(parse(body).rules_for("ExBot").match("/x")) == 3
+
+
+def test_a_line_that_ends_at_the_limit_is_kept() -> None:
+    """A line whose end is the first octet beyond the limit was not parted."""
+    body = _padded(b"\nDisallow: /x", MAX_BYTES) + b"\nDisallow: /y\n"
+    assert _line(parse(body).rules_for("ExBot").match("/x")) == 3
+    assert parse(body).rules_for("ExBot").match("/y") is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_last_line_of_a_truncated_body_is_dropped(encoding: str) -> None:
+    """When the transfer was cut, the line that it was cut in does not count."""
+    body = "User-agent: *\nDisallow: /\nAllow: /pri".encode(encoding)
+    assert _line(parse(body, truncated=True).rules_for("ExBot").match("/private")) == 2
+    assert _line(parse(body).rules_for("ExBot").match("/private")) == 3
+
+
+def test_a_cut_inside_a_character_leaves_the_rest_as_it_was() -> None:
+    """Half a character at the cut does not make the file another encoding."""
+    file = parse("User-agent: *\nDisallow: /é\nAllow: /é".encode()[:-1], truncated=True)
+    assert [note.kind for note in file.notes] == [RemarkKind.TRUNCATED]
+    assert _line(file.rules_for("ExBot").match(target("https://h/é"))) == 2
+
+
+def test_no_more_than_twenty_notes_are_kept_and_the_rest_is_counted() -> None:
+    """A file full of mistakes cannot fill the record."""
+    notes = parse(b"what is this\n" * 50).notes
+    assert len(notes) == MAX_NOTES + 1
+    assert notes[0].line == 1
+    assert notes[0].text == "what is this"
+    assert notes[-1].note.startswith("30 more remarks")
+
+
+def test_a_rule_keeps_its_line_verbatim() -> None:
+    """The evidence is what the publisher wrote, blanks and comment included, 200 characters of it at most."""
+    rule = parse(b"User-agent: *\n  DISALLOW :\t/a%62 # mine\nDisallow: /" + b"x" * 300).rules_for("ExBot")
+    found = rule.match("/ab")
+    assert found is not None
+    assert (found.text, found.pattern.octets, found.pattern.length) == ("  DISALLOW :\t/a%62 # mine", "/ab", 3)
+    long = rule.match("/" + "x" * 300)
+    assert long is not None
+    assert len(long.text) == 200
+    assert long.pattern.length == 301
+
+
+def test_a_rule_in_latin_1_is_kept_as_text() -> None:
+    """Octets that are not UTF-8 come out as text that can be written again."""
+    rule = parse("User-agent: *\nDisallow: /café".encode("latin-1")).rules_for("ExBot").match("/caf%E9")
+    assert rule is not None
+    assert rule.text == "Disallow: /café"
+
+
+def test_records_are_kept_with_their_group() -> None:
+    """Later signals find their records, in any case, with line and group."""
+    file = parse(
+        b"License: https://h/all.xml\nUser-agent: a\nContent-Signal: ai-train=no # never\nUser-agent: b\nDisallow: /x\n"
+        b"content-signal: search=yes\nUser-agent: *\nContent-Usage: /p train-ai=n\nSitemap: https://h/s.xml\n"
+    )
+    found = [(record.line, record.value, record.group_index) for record in file.records_of("CONTENT-SIGNAL")]
+    assert found == [(3, "ai-train=no", 0), (6, "search=yes", 0)]
+    assert [(record.line, record.group_index) for record in file.records_of("license")] == [(1, None)]
+    assert [(record.value, record.group_index) for record in file.records_of("content-usage")] == [("/p train-ai=n", 1)]
+    assert file.sitemaps == ("https://h/s.xml",)
+    assert file.rules_for("b").groups == (0,)
+    assert file.rules_for("ExBot").groups == (1,)
+    assert [(group.agents, group.line, len(group.rules)) for group in file.groups] == [
+        (("a", "b"), 2, 1),
+        (("*",), 7, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("token", "named"),
+    [("ExBot", True), ("exbot/1.0", True), ("Other", False), ("360Spider", True), ("*", False), ("", False)],
+)
+def test_named_says_whether_a_group_names_the_token(token: str, named: bool) -> None:
+    """`*` names nobody; a raw value names a token outside the grammar."""
+    file = parse(b"User-agent: ExBot\nDisallow: /a\nUser-agent: 360Spider\nDisallow: /b\nUser-agent: *\nDisallow: /c\n")
+    rules = file.rules_for(token)
+    assert rules.named is named
+    assert (_line(rules.match("/c")) == 6) is (not named or token == "360Spider")
+
+
+def test_the_crawl_delay_knows_its_line() -> None:
+    """A crawl delay can be shown where it was written."""
+    rules = parse(b"User-agent: *\nCrawl-delay: 2\nCrawl-delay: 20\n").rules_for("ExBot")
+    assert (rules.crawl_delay, rules.crawl_delay_line) == (20.0, 3)
