@@ -6,7 +6,9 @@ Rules:
    outermost: nothing stands between it and the spider or pipeline.
 2. Scrapy's own robots middleware goes, whatever ROBOTSTXT_OBEY says: it lets pages through on first contact with a
    host, and takes every failure for a permission.
-3. The crawl does not start without the address guard (see middlewares.door).
+3. The crawl does not start without the address guard (see middlewares.door). Proxies from the environment are switched
+   off, because behind a proxy the guard would see nothing but the proxy; a project that sets HTTPPROXY_ENABLED itself
+   has its way.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ class AskFirstAddon:
 
     def update_settings(self, settings: BaseSettings) -> None:
         """Scrapy's hook."""
+        settings.set("HTTPPROXY_ENABLED", False, priority="addon")
         place = settings.set_in_component_priority_dict
         place("DOWNLOADER_MIDDLEWARES", RobotsTxtMiddleware, None)
         place("DOWNLOADER_MIDDLEWARES", RightsFetchMiddleware, INNERMOST)

@@ -94,7 +94,8 @@ class Door:
         return door
 
     def opened(self) -> None:
-        """Says once what this crawl obeys."""
+        """Says once what this crawl obeys. Raises SettingsError when the guard was replaced since."""
+        _check_guard(self.crawler)
         agent = self.gate.agent
         logger.info(
             "asking first as %s for purpose %s under policy %s; the record goes to %s",

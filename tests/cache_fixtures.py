@@ -108,14 +108,16 @@ class Servers:
         if kind == "valkey":
             return self._run(Server(valkey(), self.home(), port=0)).url
         if kind == "redis":
-            return self._run(Server(self.debian(), self.home(), port=free_port())).url
+            return self._run(Server(self.redis_program(), self.home(), port=free_port())).url
         if kind == "valkey-cluster":
             words = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
             server = self._run(Server(valkey(), self.home(), port=free_port(), arguments=words))
             server.become_cluster()
             return server.url.replace("redis://", "redis+cluster://")
-        watched = self._run(Server(self.debian(), self.home(), port=free_port()))
-        sentinel = SentinelServer(self.debian(), self.home(), port=free_port(), watched=watched, service="pictures")
+        watched = self._run(Server(self.redis_program(), self.home(), port=free_port()))
+        sentinel = SentinelServer(
+            self.redis_program(), self.home(), port=free_port(), watched=watched, service="pictures"
+        )
         self._run(sentinel)
         return sentinel.cache_url
 
@@ -123,7 +125,7 @@ class Servers:
         return self._ending.enter_context(server.running())
 
     @staticmethod
-    def debian() -> str:
+    def redis_program() -> str:
         """The redis-server on PATH; skips the test where there is none."""
         program = redis_on_path()
         if program is None:

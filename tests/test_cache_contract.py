@@ -322,6 +322,16 @@ async def test_closing_twice(store: Store) -> None:
     await cache.close()
 
 
+async def test_closing_wakes_who_waits(store: Store) -> None:
+    """Who waits on a cache that is closed comes back."""
+    cache, other = store.open(), store.open()
+    assert await cache.claim("a", owner="ich", for_s=60)
+    waiting = asyncio.create_task(other.wait("a", timeout_s=FAR_S))
+    await other.wait("a", timeout_s=0.05)
+    await other.close()
+    await waiting
+
+
 # Memory
 
 
@@ -508,7 +518,7 @@ def own_server(request: pytest.FixtureRequest, servers: Servers) -> tuple[Server
     """A server that a test may stop, not started yet, and the cache's URL for it."""
     port = 0 if request.param == "unix" else free_port()
     words = ("--cluster-enabled", "yes", "--cluster-port", str(free_port())) if "cluster" in request.param else ()
-    program = servers.debian() if request.param == "redis" else valkey()
+    program = servers.redis_program() if request.param == "redis" else valkey()
     server = Server(program, servers.home(), port=port, arguments=words)
     return server, server.url.replace("redis:", "redis+cluster:") if words else server.url
 
@@ -620,7 +630,7 @@ async def test_account_and_database(servers: Servers) -> None:
 
 async def test_sentinel_fails_over(servers: Servers) -> None:
     """When Sentinel makes a replica the primary, the next put goes there."""
-    program, ports = servers.debian(), (free_port(), free_port())
+    program, ports = servers.redis_program(), (free_port(), free_port())
     with contextlib.ExitStack() as ending:
         now = ("--repl-diskless-sync-delay", "0")
         primary = ending.enter_context(Server(program, servers.home(), port=ports[0], arguments=now).running())
@@ -647,7 +657,9 @@ async def test_tls(servers: Servers, tmp_path: Path) -> None:
     write_certificate(key, certificate)
     port = free_port()
     words = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
-    with Server(servers.debian(), servers.home(), port=0, arguments=(*words, "--tls-auth-clients", "no")).running():
+    with Server(
+        servers.redis_program(), servers.home(), port=0, arguments=(*words, "--tls-auth-clients", "no")
+    ).running():
         trusting = RedisCache(f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}")
         await trusting.put("a", b"1", keep_s=60)
         assert await trusting.get_many(["a"]) == [b"1"]

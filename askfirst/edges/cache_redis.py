@@ -127,6 +127,10 @@ class RedisCache:
     async def close(self) -> None:
         """Lets go of the connections; waiters wake up."""
         self._wake_all(None)
+        poll, self._poll = self._poll, None
+        if poll is not None:
+            poll.cancel()
+            await asyncio.wait([poll])
         client, self._client = self._client, None
         if client is not None:
             await self._bounded(client.aclose)

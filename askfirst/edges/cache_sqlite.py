@@ -88,6 +88,7 @@ class SqliteCache:
         self._writer: _Connection | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._puts = 0
+        self._closings = 0
         self._spoiled = False  # what is open is not to be trusted: drop it before the next call
 
     async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -132,15 +133,19 @@ class SqliteCache:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         nap_s = _SHORTEST_NAP_S
+        closings = self._closings
         while await self._read(_AWAITED, (_wire(key), self._clock())):
             left_s = deadline - loop.time()
             if left_s <= 0:
                 return
             await asyncio.sleep(min(nap_s, left_s))
+            if self._closings != closings:
+                return
             nap_s = min(2 * nap_s, _LONGEST_NAP_S)
 
     async def close(self) -> None:
-        """Lets go of the file and of the thread."""
+        """Lets go of the file and of the thread; waiters wake up."""
+        self._closings += 1
         if self._thread is None:
             return
         thread, self._thread = self._thread, None

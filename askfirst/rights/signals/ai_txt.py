@@ -200,7 +200,8 @@ def _refuses(line: _Line) -> Care | None:
         found = _says_no(key, value) if found is None else found
     if found is not None:
         return max(found, Care.CONSERVATIVE) if line.inner or line.key == "training" else found
-    if line.key == "allow" or len(line.value) > 64 or "/" in line.value:
+    # a path is no phrase, and neither is the placeholder of a template
+    if line.key == "allow" or len(line.value) > 64 or not {"/", "{"}.isdisjoint(line.value):
         return None
     words = _words(line.value) | (_DENIAL if line.key == "disallow" else frozenset())
     return None if _NEGATIONS.isdisjoint(words) or not _about_training(words) else Care.CONSERVATIVE

@@ -277,7 +277,12 @@ def _rule(index: int, members: _Members, text: str, base: str, notes: list[_Note
     readings = {reading: None for location in locations for reading in _readings(location)}
     if exact and len(readings) > 1:
         notes.append(_Note(index, text, "the location is read as a regular expression too: .* as *"))
-    terms = _first_terms(members.given(_POLICY), base)
+    policies = members.given(_POLICY)
+    terms = _first_terms(policies, base)
+    if policies and verdict is Verdict.ALLOW:
+        notes.append(_Note(index, text, "tdm-policy beside 0 is not processed", RemarkKind.IGNORED))
+    elif policies and terms is None:
+        notes.append(_Note(index, text, "tdm-policy is no web address: whom to ask is not known"))
     return _Rule(index, text, verdict, tuple(Pattern.parse(r) for r in readings), terms)
 
 

@@ -1,0 +1,288 @@
+"""The HTML reading: what counts as a meta, an image, a link; that the cheap look misses nothing; that excerpts hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
+
+from askfirst.rights.html import elements, excerpt
+from askfirst.rights.media import is_html, is_image, may_be_html, may_be_image, media_type
+from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Purpose
+
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+URL = "https://art.example/gallery/page.html?x=1"
+
+
+def page(body: bytes | str, *, content_type: str | None = "text/html", url: str = URL) -> Observation:
+    return Observation(
+        document=Document(kind=Kind.RESPONSE, url=url),
+        status=200,
+        headers=() if content_type is None else (("Content-Type", content_type),),
+        body=body.encode() if isinstance(body, str) else body,
+        observed_at=AT,
+    )
+
+
+def whole_parse(text: str) -> list[tuple[str, str]]:
+    """Every meta that has a name and might speak of rights, by the parser alone."""
+    metas = [node.attributes for node in LexborHTMLParser(text).tags("meta")]
+    named = [((m.get("name") or "").strip().lower(), m.get("content") or "") for m in metas]
+    return [m for m in named if m[0] in INTERESTING]
+
+
+INTERESTING = {"robots", "tdm-reservation", "exbot", "viewport/", "rob\ufffdots", "some-bot"}
+
+# -- metas ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<META NAME=Robots CONTENT=NoAI>",
+        b"<meta\nname='robots'\ncontent=noai>",
+        b"<meta/name='robots'/content=noai>",
+        b'<meta name="&#114;obots" content="no&#x61;i">',
+        b'<meta content="noai" name="robots">',
+        b'<meta property="og:title" content="x" name="robots" content="noai">',
+        b'<meta property="x"name="robots" content=noai>',
+        b"<meta content=noai/ name=robots>",
+        b"<meta name = robots content>",
+        b"<meta itemscope name=robots>",
+        b"<svg><meta name=robots content=noai></svg>",
+        b"<p><meta name=robots content=noai>",
+        b'<meta charset="gbk"><meta content="\x81" x=" name=robots y=">',
+        '<!doctype html><meta name="robots" content="noai">'.encode("utf-16"),
+        b"\x1b$B<meta \x1b(B<meta name=robots content=noai>",
+    ],
+)
+def test_shapes_of_a_robots_meta(body: bytes) -> None:
+    """However a tag is written, it is found if the parser makes it an element."""
+    found = [(m.name, m.content) for m in elements(page(body)).metas]
+    if b"\x81" in body:
+        assert not found  # no decoder of ours lets a byte swallow the quote behind it
+        return
+    assert [name for name, _ in found] == ["robots"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<!-- <meta name=robots> -->",
+        "<script><meta name=robots></script>",
+        "<textarea><meta name=robots></textarea>",
+        "<title><meta name=robots></title>",
+        "<template><meta name=robots></template>",
+        "<a title='<meta name=robots>'>",
+        "<metas name=robots>",
+        "<meta\vname=robots>",
+        "<me\0ta name=robots>",
+        "<meta name=robots",
+        "<meta name='viewport' name='robots'>",
+        "<meta name='description' content='<meta name=robots>'>",
+    ],
+)
+def test_what_is_no_robots_meta(body: str) -> None:
+    """What the parser makes no element of says nothing."""
+    assert elements(page(body)).metas == ()
+
+
+def test_places_count_by_name() -> None:
+    """The place of a meta is its number among those of its name."""
+    metas = elements(page("<meta name=robots><meta name=tdm-policy><meta name=ROBOTS content=a>")).metas
+    assert [m.at for m in metas] == ['meta name="robots" 1', 'meta name="tdm-policy" 1', 'meta name="robots" 2']
+
+
+def test_the_same_observation_has_the_same_elements() -> None:
+    """Two readers of one page share its parse."""
+    seen = page("<meta name=robots>")
+    assert elements(seen) is elements(seen)
+
+
+_NAMES = [
+    "robots",
+    "Robots",
+    " robots ",
+    "&#114;obots",
+    "tdm-reservation",
+    "viewport",
+    "og:title",
+    "viewport/",
+    "some-bot",
+]
+_PIECES = st.sampled_from(
+    [
+        "<meta ", "<META\n", "<meta/", "<meta", "<metas ", "<me\0ta ", ">", "/>", "/", " ", "\n", "\v", "\f", "=",
+        '"', "'", "name=", 'name="', "name='", "NAME = ", "na\0me=", "content=", 'content="', "content='noai'", "property='x'",
+        'http-equiv="y"', "charset=utf-8", 'charset="gbk"', "itemscope", "noai", "<", "<!--", "-->",
+        "<title>", "</title>", "<script>", "</script>", "<template>", "</template>", "<textarea>", "</textarea>", "<noscript>", "</noscript>",
+        "<svg>", "</svg>", "<p>", "<table>", "<select>", "&quot;", "&amp", "\0", "é", "`", "<![CDATA[", "]]>", *_NAMES,
+        *(f'name="{name}"' for name in _NAMES), *(f"name={name} " for name in _NAMES),
+    ],
+)  # fmt: skip
+_TAGS = st.lists(_PIECES, max_size=30).map("".join)
+_CLEAN = st.builds(
+    lambda a, b, c: f"<meta {a} {b} {c}>",
+    *(
+        st.sampled_from(
+            ["", 'name="robots"', "name=robots", "name='viewport'", 'content="noai"', "property='og:x'", "x=y"]
+        ),
+    )
+    * 3,
+)
+_PAGES = st.lists(st.one_of(_TAGS, _CLEAN), max_size=6).map("".join)
+
+
+@settings(max_examples=1_500, deadline=None)
+@given(text=_PAGES)
+@example(text='<meta content="--><meta name="> <meta name=" x="robots">')
+@example(text="<meta x\" y='a>b' name=robots>")
+@example(text="<meta name=viewport/ content=x>")
+@example(text="<meta name=robots content='<meta name=\"viewport\">'>")
+def test_the_cheap_look_finds_what_a_whole_parse_finds(text: str) -> None:
+    """INVARIANT: metas are those of the whole page, however little of it was parsed."""
+    found = [(m.name, m.content) for m in elements(page(text)).metas if m.name in INTERESTING]
+    assert found == whole_parse(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=_PAGES, encoding=st.sampled_from(["utf-16", "utf-16-le", "iso2022_jp", "gbk", "shift_jis", "cp1252"]))
+def test_the_cheap_look_knows_encodings(text: str, encoding: str) -> None:
+    """The same holds for pages in which bytes are not letters."""
+    body = text.encode(encoding, "replace")
+    seen = page(body, content_type=f"text/html; charset={encoding.replace('_', '-')}")
+    wanted = whole_parse(body.decode(encoding, "replace"))
+    assert [(m.name, m.content) for m in elements(seen).metas if m.name in INTERESTING] == wanted
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    body=st.one_of(
+        _PAGES.map(str.encode), st.binary(max_size=80).map(lambda b: b"<meta name=robots content='" + b + b"'>")
+    ),
+    content_type=st.sampled_from(["text/html", "text/html; charset=utf-16", "text/html; charset=latin-1", None]),
+    images=st.lists(st.text(max_size=12), max_size=3),
+)
+def test_an_excerpt_reads_as_the_page_does(body: bytes, content_type: str | None, images: list[str]) -> None:
+    """Metas with their places and words, and on demand images, survive; and nothing raises."""
+    body += "".join(f'<img src="{src}" srcset="{src} 1x, b.png 2x">' for src in images).encode()
+    whole = page(body, content_type=content_type)
+    part = page(excerpt(whole, with_images=True), content_type=content_type)
+    assert elements(part).metas == elements(whole).metas
+    assert elements(part).images == elements(whole).images
+    bare = page(excerpt(whole), content_type=content_type)
+    assert elements(bare).metas == elements(whole).metas
+    assert elements(bare).images == ()
+
+
+def test_an_excerpt_holds_nothing_else_of_the_page() -> None:
+    """The words of a refused page are not kept."""
+    seen = page('<p>secret</p><meta name="robots" content="noai"><img src="a.png" alt="secret">')
+    assert excerpt(seen) == b'\xef\xbb\xbf<!doctype html>\n<meta name="robots" content="noai">\n'
+    assert b"secret" not in excerpt(seen, with_images=True)
+
+
+# -- images and links -------------------------------------------------------------------------------------------------
+
+
+def test_images_that_a_page_displays() -> None:
+    """Every way to display an image is seen, in document order and once."""
+    seen = page(
+        """
+        <link rel="preload" as="image" href="/pre.png" imagesrcset="pre2.png 2x">
+        <link rel="icon" href="/icon.png"> <meta property="og:image" content="/og.png">
+        <img src="a.png" srcset="b.png 1x, c,d.png 2x,e.png"> <img src="a.png#again">
+        <picture><source srcset="s.avif 1x"><img data-src="lazy.png"></picture>
+        <input type=IMAGE src=in.png><input type=text src=no.png>
+        <video poster="poster.jpg"><source src="v.mp4"></video>
+        <svg><image href="one.svg"/><image xlink:href="two.svg"/></svg>
+        <noscript><img src="ns.png"></noscript><template><img src="tpl.png"></template>
+        <img src="data:image/gif;base64,AAAA"><img src="http://[bad"><img src="//cdn.example/x y.png">
+        """,
+    )
+    here = "https://art.example/gallery/"
+    assert elements(seen).images == (
+        "https://art.example/pre.png",
+        *(here + name for name in ("pre2.png", "a.png", "b.png", "c,d.png", "e.png", "s.avif", "lazy.png", "in.png")),
+        *(here + name for name in ("poster.jpg", "one.svg", "two.svg", "ns.png")),
+        "https://cdn.example/x%20y.png",
+    )
+
+
+def test_links_and_base() -> None:
+    """Links are resolved against the base, and only those that lead to the web are links."""
+    seen = page('<base href="/b/"><a href="x?q=é#f">1</a><area href=y><a href="mailto:a@b">2</a><a href="\\z">3</a>')
+    assert elements(seen).links == (
+        "https://art.example/b/x?q=%C3%A9",
+        "https://art.example/b/y",
+        "https://art.example/z",
+    )
+
+
+def test_a_page_in_another_encoding() -> None:
+    """Paths beyond ASCII are escaped as UTF-8, whatever the page is written in."""
+    seen = page("<img src='é.png'>".encode("latin-1"), content_type="text/html; charset=ISO-8859-1")
+    assert elements(seen).images == ("https://art.example/gallery/%C3%A9.png",)
+
+
+@settings(deadline=None)
+@given(body=st.binary(max_size=60), url=st.sampled_from([URL, "https://h", "http://[::1]/"]))
+def test_no_bytes_raise(body: bytes, url: str) -> None:
+    """Any bytes are read."""
+    seen = page(b"<a href='" + body + b"'><img srcset='" + body + b"'><base href='" + body + b"'>", url=url)
+    assert isinstance(elements(seen).links + elements(seen).images, tuple)
+
+
+@pytest.mark.parametrize(
+    "unit", [b"<meta ", b"<meta a=", b"<meta x='<meta y=\"", b"<!--", b"<meta name=robots content='", b"<"]
+)
+def test_long_pages_of_nonsense_end(unit: bytes) -> None:
+    """The look is linear: half a megabyte of openings is read in no time worth mentioning (the run's time limit)."""
+    assert isinstance(elements(page(unit * (500_000 // len(unit)))).metas, tuple)
+
+
+# -- media types ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "path", "wanted"),
+    [
+        ("text/html; charset=utf-8", b"", "/", "text/html"),
+        ("nonsense, TEXT/HTML", b"", "/", "text/html"),
+        ("text/html, nonsense", b"", "/", "text/html"),
+        ("application/octet-stream", b"\x89PNG\r\n\x1a\n", "/", "image/png"),
+        (None, b"\xff\xd8\xff\xe0", "/", "image/jpeg"),
+        (None, b"RIFF\0\0\0\0WEBPVP8 ", "/", "image/webp"),
+        (None, b"\0\0\0\x1cftypavif", "/", "image/avif"),
+        (None, b"\0\0\0\x1cftypheic", "/", "image/heic"),
+        (None, b"%PDF-1.7", "/", "application/pdf"),
+        (None, b"\xef\xbb\xbf \n<!-- x --><!DOCTYPE html>", "/", "text/html"),
+        (None, b"", "/a.JPG", "image/jpeg"),
+        (None, b"hello", "/a", None),
+    ],
+)
+def test_media_types(content_type: str | None, body: bytes, path: str, wanted: str | None) -> None:
+    """Content-Type, then bytes, then the end of the path."""
+    assert media_type(page(body, content_type=content_type, url=f"https://h{path}")) == wanted
+
+
+def test_what_was_expected_comes_between_field_and_bytes() -> None:
+    """An expectation counts where no field says anything."""
+    agent = Agent(product_token="ExBot", user_agent="ExBot/1.0")
+    intent = Intent(url=URL, agent=agent, purpose=Purpose.TRAIN, media="image/png")
+    assert media_type(page(b"<html>", content_type=None), intent) == "image/png"
+    assert media_type(page(b"", content_type="text/plain"), intent) == "text/plain"
+    assert is_image(page(b"", content_type=None), intent)
+
+
+def test_a_wrong_content_type_silences_nobody() -> None:
+    """The careful questions believe the bytes, too."""
+    seen = page(b"<!doctype html><p>", content_type="text/plain")
+    assert may_be_html(seen)
+    assert not is_html(seen)
+    assert may_be_image(page(b"GIF89a", content_type="text/html"))
+    assert not may_be_html(page(b"hello", content_type="text/plain"))
+    assert not may_be_image(page(b"hello", content_type="text/plain"))

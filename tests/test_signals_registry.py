@@ -1,0 +1,126 @@
+"""What a consent registry answered, read and decided: the cases of tests/cases/registry, and any bytes."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from askfirst.rights.consent import registry_uri
+from askfirst.rights.decide import decide
+from askfirst.rights.model import (
+    NOTHING,
+    Agent,
+    Document,
+    Intent,
+    Kind,
+    Observation,
+    Outage,
+    Purpose,
+    Stage,
+    Verdict,
+)
+from askfirst.rights.policy import PROFILES
+from askfirst.rights.read import read
+from askfirst.rights.reader import Target
+from askfirst.rights.signals.registry_records import read_registry
+
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+AGENT = Agent(product_token="ExBot", user_agent="ExBot/1.0")
+URL = "https://museum.example/a.png"
+CASES = Path(__file__).parent / "cases" / "registry"
+
+
+def _cases() -> list[dict[str, object]]:
+    return [
+        {**table, "name": f"{path.stem}: {table['name']}"}
+        for path in sorted(CASES.glob("*.toml"))
+        for table in tomllib.loads(path.read_text("utf-8"))["case"]
+    ]
+
+
+def _answer(body: bytes, *, status: int | None = 200, outage: Outage | None = None) -> Observation:
+    return Observation(
+        document=Document(kind=Kind.REGISTRY, url=registry_uri("test", URL)),
+        status=status,
+        body=body,
+        outage=outage,
+        observed_at=AT,
+    )
+
+
+@pytest.mark.parametrize("case", _cases(), ids=lambda case: str(case["name"]))
+def test_case(case: dict[str, object]) -> None:
+    """Each case ends in its verdict, because of its records and of no other."""
+    body = json.dumps({"records": case["records"]}) if "records" in case else str(case.get("body", ""))
+    outage = Outage(str(case["outage"])) if "outage" in case else None
+    status = None if outage is not None else int(str(case.get("status", 200)))
+    policy = PROFILES[str(case.get("policy", "opt-out"))]
+    intent = Intent(url=URL, agent=AGENT, purpose=Purpose(str(case.get("purpose", "train"))))
+    reading = read(intent, [_answer(body.encode(), status=status, outage=outage)], policy)
+    decision = decide(intent, reading, policy, stage=Stage.KEEP, at=AT)
+    assert decision.verdict.word == case["verdict"]
+    assert sorted({s.evidence.at for s in decision.because}) == case["because"]
+    wanted = case.get("remarks", [])
+    assert isinstance(wanted, list)
+    for part in wanted:
+        assert any(part in r.note for r in decision.remarks), decision.remarks
+    if "terms" in case:
+        assert decision.ask[0].terms_url == case["terms"]
+
+
+def test_an_empty_answer_is_nothing() -> None:
+    """A registry that knows nothing of the URL leaves nothing to remember."""
+    statement = read_registry(_answer(b'{"records": []}'), AGENT)
+    assert statement.on(_target(URL)) is NOTHING
+
+
+def test_the_same_records_give_the_same_object() -> None:
+    """Readings are shared between the URLs that the same records cover alike."""
+    record = {"scope": "museum.example", "categories": ["train"], "verdict": "refuse"}
+    statement = read_registry(_answer(json.dumps({"records": [record]}).encode()), AGENT)
+    assert statement.on(_target(URL)) is statement.on(_target("https://museum.example/b"))
+
+
+def test_deep_nesting_is_a_failed_look_or_a_remark() -> None:
+    """No depth of brackets raises."""
+    for depth in (10, 500, 900, 100_000):
+        body = b'{"records": [{"scope": ' + b"[" * depth + b"]" * depth + b"}]}"
+        said = read_registry(_answer(body), AGENT).on(_target(URL))
+        assert all(s.verdict is Verdict.DEFER for s in said.signals)
+        assert said.signals or said.remarks
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(["grant", "refuse", "museum.example"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=10,
+)
+_KEYS = st.sampled_from(["scope", "categories", "verdict", "grantee", "terms", "valid_until", "reference"])
+
+
+@settings(max_examples=200)
+@given(records=st.lists(st.dictionaries(_KEYS, _JSON, max_size=7) | _JSON, max_size=3))
+def test_no_record_raises(records: list[object]) -> None:
+    """Any JSON for records is read."""
+    read_registry(_answer(json.dumps({"records": records}).encode()), AGENT).on(_target(URL))
+
+
+@given(body=st.binary(max_size=60))
+def test_no_bytes_raise_and_none_permit(body: bytes) -> None:
+    """Any body is read, and noise is never a permission."""
+    said = read_registry(_answer(body), AGENT).on(_target(URL))
+    assert all(s.verdict is Verdict.DEFER for s in said.signals)
+
+
+def _target(url: str) -> Target:
+    return Target.of(Intent(url=url, agent=AGENT, purpose=Purpose.TRAIN))
