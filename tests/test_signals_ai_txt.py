@@ -164,13 +164,14 @@ def test_published_spawning_files_are_read() -> None:
 
 
 @pytest.mark.corpus
-def test_other_files_of_that_name_say_nothing_but_a_plain_no() -> None:
-    """From another kind of file only a key that says no to training is a signal; the file is always remarked."""
+def test_other_files_of_that_name_say_nothing() -> None:
+    """Another kind of file is remarked and is no signal, but for suspicious readers where a key says no to training."""
     plain: list[str] = []
     for path in _folder("aitxt_other"):
         reading = READER.parse(file(path.read_bytes()), AGENT).on(target())
         assert reading.remarks, path
         assert all("no specification" in s.evidence.spec for s in reading.signals), path
+        assert all(s.care is Care.STRICT for s in reading.signals), path
         plain += [f"{path.stem}: {s.evidence.text} [{Care(s.care).name.lower()}]" for s in reading.signals]
     print(f"\naitxt_other: {len(plain)} of {len(_folder('aitxt_other'))} say no\n  " + "\n  ".join(plain))
     assert plain

@@ -67,9 +67,11 @@ _KNOWN_EXTENSIONS: Final = {"content-signal", "content-signals", "content-usage"
 _RECORD_KEY: Final = re.compile(r"[a-z][a-z0-9_ -]{0,62}")
 _TOKEN: Final = re.compile(r"[A-Za-z_-]*")
 _AGENT: Final = re.compile(r"[A-Za-z_-]+")
+_STAR_AND_MORE: Final = re.compile(r"\*[^A-Za-z0-9_*-]")
 _DELAY: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+]?[0-9]{1,3})?")
 _BLANK: Final = " \t\v\f"
 _UNSEEN: Final = "\0\ufeff\u200b\u200c\u200d\u2060"
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*(/.+)?/?")
 _SLASHES: Final = re.compile(r"%(?:3A|2F|3F|40)")
 _FOLDED: Final = {"%3A": ":", "%2F": "/", "%3F": "?", "%40": "@"}
 
@@ -170,9 +172,10 @@ def _names(value: str, *, careful: bool) -> set[str]:
     names = {_TOKEN.match(value)[0]}  # type: ignore[index]  # the expression matches the empty string too
     if careful:
         # house, to refuse only: the raw value, for tokens outside the grammar (`360Spider`); every entry of a list
-        # with commas; `* foo` for `*`, as Google reads it
-        names |= {value} | {entry.strip() for entry in value.split(",")}
-        if value[:1] == "*" and value[1:2].isspace():
+        # with commas; `*` with something behind it, as Google reads `* foo`
+        entries = [entry.strip() for entry in value.split(",")]
+        names |= {value, *entries} | {_TOKEN.match(entry)[0] for entry in entries}  # type: ignore[index]  # the same
+        if _STAR_AND_MORE.match(value):
             names.add("*")
     return names - {""}
 
@@ -272,7 +275,7 @@ class RobotsTxt:
         """The groups in order, as RFC 9309 divides them."""
         return tuple(
             Group(
-                agents=tuple(value for _, value in group.agents),
+                agents=tuple(_as_latin_1(value) for _, value in group.agents),
                 line=group.agents[0][0],
                 rules=tuple(self.rule(line) for line, _ in group.rules),
             )
@@ -387,11 +390,12 @@ class RobotsTxt:
 
 def _refused_octets(value: str) -> str:
     """The pattern of a disallow value. House, to refuse only: ``*.pdf`` is taken as Google takes it, ``private`` as
-    ``/private``, and NUL around the value is dropped; an absolute URL is no pattern."""
+    ``/private``, an absolute URL as its path unless that is the whole site, and NUL around the value is dropped."""
     value = value.strip().strip(_UNSEEN).strip()
     if not value or value[0] in "/*":
         return value
-    return "" if "://" in value else "/" + value
+    absolute = _ABSOLUTE.fullmatch(value)
+    return "/" + value if absolute is None else absolute[1] or ""
 
 
 def _as_latin_1(text: str) -> str:
@@ -454,7 +458,7 @@ def _pass_over(lines: list[str], *, careful: bool) -> _Pass:
                 group = _RawGroup()
                 found.groups.append(group)
                 rules = group.rules
-            group.agents.append((number, value.strip()))
+            group.agents.append((number, value.strip(_BLANK)))
         elif kind is _Key.SITEMAP:
             found.sitemaps.append(_as_latin_1(value.strip()))
         else:

@@ -2,8 +2,8 @@
 mean), and a plain "no training" in whatever else goes by that name.
 
 It is read on the host that serves the file; whether the page's host is asked as well is the gate's affair. Only
-refusals count: an Allow in a file that no specification describes is no licence. The file is longer than others,
-because groups, extensions and plain words are found in one pass over the same lines.
+refusals count: an Allow in a file that no specification describes is no licence. The file is one thing, and
+long, because groups, extensions and plain words are found in one pass over the same lines.
 
 1. Groups as in robots.txt. Those for ``*`` (the plugin also writes ``*/``) and those for our token both count, each for
    itself: one refusal is enough. What stands before any User-Agent line refuses for conservative readers.
@@ -13,10 +13,11 @@ because groups, extensions and plain words are found in one pass over the same l
    Disallow among equals. A Disallow of any other shape refuses if it matches as an extension or as a path.
 4. ``Disallow: /`` at the end is the generators' answer for what the lines above did not list. So ``Allow: *.html``
    opens /page.html under it, and neither /x.unknown nor an extensionless page; the media type never opens anything.
-5. house: a key that says no to training (``AI-Training: no``, ``Disallow-AI: yes``) refuses, although no specification
-   gives it a meaning: the sense is plain, and it is the careful reading. ``conditional`` and ``restricted``, and the
-   keys of draft-car-ai-txt-wellknown, whose place is another path, do so for conservative readers; the draft's "no key
-   means deny" never counts, because absence is no signal.
+5. house: a file of another kind (no User-Agent line with rules) speaks to suspicious readers only: there a key that says
+   no to training (``AI-Training: no``, ``Disallow-AI: yes``, the keys of draft-car-ai-txt-wellknown, whose place is
+   another path) refuses; for everybody it is a remark. Beside rules of this dialect such a key refuses for all, and
+   ``conditional`` or ``restricted`` for conservative readers. The draft's "no key means deny" never counts, because
+   absence is no signal.
 6. HTML is no ai.txt. If only the Content-Type says HTML, the text is read for conservative readers.
 7. 404, 410 and the other 4xx: nothing; 401, 403: a remark. 429, 5xx, 3xx, outages, and what was cut off: DEFER.
 """
@@ -84,8 +85,10 @@ def read_ai_txt(observation: Observation, agent: Agent) -> Statement:
     text = _decode(observation.body)
     if text.lstrip()[:1] == "<":
         return _remarked(observation, "an HTML or XML page stands in its place: no rule is read")
+    file = _File(text, agent.product_token)
     html = any("html" in value.lower() for value in observation.field_values("content-type"))
-    return _Rules(observation, _File(text, agent.product_token), floor=Care.CONSERVATIVE if html else Care.LITERAL)
+    floor = Care.STRICT if not file.spawning else Care.CONSERVATIVE if html else Care.LITERAL
+    return _Rules(observation, file, floor=floor)
 
 
 def _unread(observation: Observation) -> Statement | None:
@@ -400,7 +403,7 @@ def _notes(observation: Observation, file: _File, floor: Care) -> Iterator[tuple
     if observation.truncated:
         at = f"byte {len(observation.body)}"
         yield RemarkKind.TRUNCATED, "the file is longer than is read", at, ""
-    if floor is not Care.LITERAL:
+    if floor is Care.CONSERVATIVE:
         yield RemarkKind.SUSPICIOUS, "served as HTML and read as text, for conservative readers", "whole file", ""
     if not file.spawning:
         yield RemarkKind.IGNORED, _sort(file), "whole file", file.lines[0].text if file.lines else ""

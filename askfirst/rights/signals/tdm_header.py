@@ -10,7 +10,7 @@ askfirst.rights.tdmrep; a page's header says nothing of the images that the page
 from __future__ import annotations
 
 from askfirst.rights.model import Agent, Kind, Observation
-from askfirst.rights.reader import Reader, Statement
+from askfirst.rights.reader import SILENT, Reader, Statement
 from askfirst.rights.tdmrep import MAX_VALUE_CHARS, PROTOCOL, Place, Said, properties
 
 _OPTIONAL_WHITESPACE = " \t"
@@ -18,17 +18,20 @@ _OPTIONAL_WHITESPACE = " \t"
 
 def read_tdm_header(observation: Observation, agent: Agent) -> Statement:  # noqa: ARG001  # TDMRep names no agents
     """What the response's fields say of it."""
+    said, policies = _fields(observation, "tdm-reservation"), _fields(observation, "tdm-policy")
+    if not said and not policies:
+        return SILENT
     return properties(
         observation,
         source="tdm-reservation header",
         place=Place.HEADER,
         spec='TDMRep "TDM header fields in HTTP responses"',
         reservations=[
-            Said(value.strip(_OPTIONAL_WHITESPACE), said.at, said.text)
-            for said in _fields(observation, "tdm-reservation")
-            for value in (said.value.split(",") if len(said.value) <= MAX_VALUE_CHARS else [said.value])
+            Said(value.strip(_OPTIONAL_WHITESPACE), field.at, field.text)
+            for field in said
+            for value in (field.value.split(",") if len(field.value) <= MAX_VALUE_CHARS else [field.value])
         ],
-        policies=_fields(observation, "tdm-policy"),
+        policies=policies,
     )
 
 
@@ -36,7 +39,7 @@ def _fields(observation: Observation, name: str) -> list[Said]:
     return [
         Said(value.strip(_OPTIONAL_WHITESPACE), f"field {field}", f"{field}: {value}")
         for field, value in observation.headers
-        if field.lower() == name
+        if len(field) == len(name) and field.lower() == name
     ]
 
 

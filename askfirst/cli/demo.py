@@ -1,0 +1,197 @@
+"""``askfirst demo``: crawls the built-in lab web under opt-out and then opt-in, and shows the two side by side.
+
+The lab is a web of small sites on loopback, each a story. It is named by its module only, like the Scrapy project. At
+the end the lab's own access log is held against the decisions: no request may be without one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Protocol, cast
+from urllib.parse import urlsplit
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from askfirst.edges.decision_log import read_log
+from askfirst.edges.registry_sqlite import SqliteRegistry
+from askfirst.gate import utc_now
+from askfirst.ports import EdgeError
+from askfirst.rights.consent import parse_record
+from askfirst.wiring import SettingsError
+
+LAB = "crawler.lab"
+POLICIES = ("opt-out", "opt-in")
+WELL_KNOWN = ("/robots.txt", "/ai.txt", "/.well-known/tdmrep.json")
+
+
+class Visit(Protocol):
+    """One request that the lab saw."""
+
+    host: str
+    path: str
+
+
+class LabSite(Protocol):
+    """One story of the lab."""
+
+    host: str
+    trait: str
+
+
+class RunningLab(Protocol):
+    """The lab while it runs."""
+
+    port: int
+    seeds: list[str]
+    resolve: str
+    allow_private: str
+    registry_records: list[Mapping[str, object]]
+
+    def requests(self) -> list[Visit]: ...
+    def __enter__(self) -> RunningLab: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of one site under one policy."""
+
+    kept: int = 0
+    refused: int = 0
+    deferred: int = 0
+    because: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Crawled:
+    """One crawl of the lab: its tallies by site, what was asked for without leave, and an id to explain."""
+
+    tallies: Mapping[str, Tally]
+    visits: int
+    trespasses: tuple[str, ...]
+    example: str | None
+    took_s: float
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Where the two records go; what an earlier demo left is replaced.")] = Path("demo-out"),
+    keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the records for you to look at.")] = True,
+) -> None:
+    """Crawl the built-in lab web under opt-out and opt-in, and show the two side by side."""
+    console = Console(highlight=False)
+    _clear(out)
+    crawls = {policy: _crawl(policy, out / policy, Console(stderr=True, highlight=False)) for policy in POLICIES}
+    _show(console, crawls, out)
+    if not keep:
+        shutil.rmtree(out)
+    if any(crawled.trespasses for crawled in crawls.values()):
+        raise typer.Exit(1)
+
+
+def _clear(out: Path) -> None:
+    """An earlier demo's records go; anything else stays, and is an error."""
+    if out.exists() and {entry.name for entry in out.iterdir()} - {*POLICIES}:
+        raise SettingsError(f"--out {out}: holds other things than a demo's records; name another directory")
+    for policy in POLICIES:
+        shutil.rmtree(out / policy, ignore_errors=True)
+
+
+def _crawl(policy: str, out: Path, console: Console) -> Crawled:
+    out.mkdir(parents=True)
+    began = time.monotonic()
+    with cast(RunningLab, import_module(LAB).Lab.start(log=out / "lab-access.jsonl")) as lab:
+        console.print(f"the lab web is up: {len(lab.seeds)} sites; crawling it under policy {policy}")
+        registry = out / "registry.sqlite"
+        SqliteRegistry(registry, name="lab", clock=utc_now).add(parse_record(r) for r in lab.registry_records)
+        command = [
+            sys.executable, "-m", "askfirst", "crawl", *lab.seeds, "--purpose", "train", "--policy", policy,
+            "--out", str(out), "--registry", str(registry), "--allow-private", lab.allow_private,
+            "--resolve", lab.resolve, "--timeout", "2", "--defer-wait", "1", "--brief",
+        ]  # fmt: skip
+        done = subprocess.run(command, check=False)  # noqa: S603  # this interpreter, our own module
+        if done.returncode:
+            raise EdgeError(f"the crawl under {policy} ended with exit code {done.returncode}; see {out / 'crawl.log'}")
+        visits = lab.requests()
+        port = lab.port
+    return _crawled(out, visits, port, time.monotonic() - began)
+
+
+def _crawled(out: Path, visits: Iterable[Visit], port: int, took_s: float) -> Crawled:
+    allowed: set[str] = set()
+    last: dict[str, tuple[str, str, tuple[str, ...]]] = {}
+    example: str | None = None
+    for _path, _number, line in read_log(out / "decisions"):
+        told = msgspec.json.decode(line)
+        url, stage, verdict = told["url"], told["stage"], told["verdict"]
+        if (stage, verdict) == ("fetch", "allow"):
+            allowed.add(url)
+            continue
+        reasons = tuple(signal["protocol"] for signal in told["because"]) or ("silence",)
+        last[url] = (stage, verdict, reasons)
+        if example is None and reasons == ("tdmrep",):
+            example = told["id"]
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    for url, (_stage, verdict, reasons) in last.items():
+        tally = tallies[urlsplit(url).hostname or ""]
+        if verdict == "allow":
+            tally.kept += 1
+            continue
+        tally.refused += verdict == "refuse"
+        tally.deferred += verdict == "defer"
+        tally.because.update(set(reasons))
+    asked = [f"http://{visit.host}:{port}{visit.path}" for visit in visits]
+    looks = tuple(f":{port}{path}" for path in WELL_KNOWN)
+    trespasses = tuple(url for url in asked if url not in allowed and not url.endswith(looks))
+    return Crawled(tallies, len(asked), trespasses, example, took_s)
+
+
+def _show(console: Console, crawls: Mapping[str, Crawled], out: Path) -> None:
+    table = Table("site", "its story", *crawls, box=None, pad_edge=False, header_style="bold")
+    sites = cast(Iterable[LabSite], import_module(LAB).SITES)
+    for site in sites:
+        cells = [_cell(crawled.tallies.get(site.host, Tally())) for crawled in crawls.values()]
+        table.add_row(site.host.partition(".")[0], site.trait, *cells)
+    table.add_section()
+    table.add_row("all", "", *(_cell(_sum(crawled.tallies.values()), reasons=False) for crawled in crawls.values()))
+    console.print(table)
+    for policy, crawled in crawls.items():
+        log = f"{policy}: {crawled.visits} requests in the lab's own access log, {len(crawled.trespasses)} without leave"
+        console.print(f"{log} ({crawled.took_s:.1f} s)", style="red" if crawled.trespasses else "")
+        for url in crawled.trespasses[:5]:
+            console.print(f"  {url}", style="red", markup=False)
+    example = crawls["opt-out"].example
+    if example is not None:
+        console.print(f"the records are in {out}; why was one refused? askfirst explain {example[7:19]} --in {out}/opt-out")
+
+
+def _sum(tallies: Iterable[Tally]) -> Tally:
+    total = Tally()
+    for tally in tallies:
+        total.kept += tally.kept
+        total.refused += tally.refused
+        total.deferred += tally.deferred
+    return total
+
+
+def _cell(tally: Tally, *, reasons: bool = True) -> Text:
+    cell = Text()
+    for count, word, style in (
+        (tally.kept, "kept", "green"), (tally.refused, "refused", "red"), (tally.deferred, "deferred", "yellow"),
+    ):  # fmt: skip
+        if count:
+            cell.append(f"{', ' if cell else ''}{count} {word}", style=style)
+    if reasons and tally.because:
+        cell.append(f" ({', '.join(sorted(tally.because))})", style="dim")
+    return cell or Text("–", style="dim")
