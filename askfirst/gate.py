@@ -423,4 +423,3 @@ def _named(observations: Sequence[Observation]) -> bytes:
 
 def _joined(first: bytes, second: bytes) -> bytes:
     return first + b"," + second if first and second else first or second
-

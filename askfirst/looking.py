@@ -12,7 +12,9 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,6 +32,7 @@ Count = Callable[[str], None]
 
 CLAIM_S = 30
 _WAIT_S = 5.0
+_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,10 @@ class Looking:
             self._count("looks/cached")
             return known
         key = self._key(document)
-        while True:
+        for attempt in itertools.count():
+            if attempt > 1:
+                # Somebody holds the claim and leaves nothing fresh: ask the store at a walking pace until it lapses.
+                await asyncio.sleep(_PAUSE_S)
             try:
                 mine = await self._cache.claim(key, owner=self._worker, for_s=CLAIM_S)
             except EdgeError:
@@ -109,6 +115,7 @@ class Looking:
                 await self._cache.wait(key, timeout_s=_WAIT_S)
             except EdgeError:
                 self._count("cache/unreachable")
+        raise AssertionError("unreachable: itertools.count does not end")
 
     def fresh_until(self, seen: Seen) -> datetime:
         """Until when the latest look may be reused, under this policy."""
@@ -182,4 +189,3 @@ def _encode(seen: Seen) -> bytes:
             "last_good": None if good is None else observation_to_wire(good),
         },
     )
-

@@ -53,34 +53,7 @@ SETTINGS: dict[str, Any] = {
 
 # -- the site ---------------------------------------------------------------------------------------------------------
 
-WORDS = [
-    "harbor",
-    "light",
-    "paper",
-    "winter",
-    "street",
-    "garden",
-    "morning",
-    "bridge",
-    "window",
-    "letter",
-    "market",
-    "river",
-    "stone",
-    "copper",
-    "song",
-    "train",
-    "field",
-    "table",
-    "glass",
-    "silver",
-    "quiet",
-    "early",
-    "northern",
-    "narrow",
-    "painted",
-    "wooden",
-]
+WORDS = ("harbor", "light", "paper", "winter", "street", "garden", "morning", "bridge", "window", "letter", "river")
 
 
 def page(number: int) -> str:
@@ -91,7 +64,7 @@ def page(number: int) -> str:
     links = "".join(
         f'<li><a href="/p/{dice.randrange(PAGES_PER_HOST)}.html">{dice.choice(WORDS)}</a>' for _ in "12345678"
     )
-    text = "".join(f"<p>{' '.join(dice.choices(WORDS, k=60))}.</p>\n" for _ in range(6))
+    text = "".join(f"<p>{' '.join(dice.choices(WORDS, k=62))}.</p>\n" for _ in range(6))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -45,7 +45,9 @@ CREATE TABLE IF NOT EXISTS urls (
 CREATE INDEX IF NOT EXISTS urls_pending ON urls (kind, depth, id) WHERE state = 0;
 CREATE INDEX IF NOT EXISTS urls_open ON urls (state) WHERE state <> 2;
 CREATE INDEX IF NOT EXISTS urls_via ON urls (via) WHERE via IS NOT NULL;
-CREATE TABLE IF NOT EXISTS shown (image INTEGER NOT NULL, page INTEGER NOT NULL, PRIMARY KEY (image, page)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shown (
+    image INTEGER NOT NULL, page INTEGER NOT NULL, PRIMARY KEY (image, page)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -93,10 +95,9 @@ class Row:
 
 
 class Frontier:
-    """Opened by ``Frontier(out, spider=…)``, which makes pending again what a killed run had taken. Raises
-    SettingsError when the directory is in use or belongs to another spider."""
+    """The frontier in a directory. Raises SettingsError when it cannot be used, or another process is using it."""
 
-    def __init__(self, out: Path, *, spider: str) -> None:
+    def __init__(self, out: Path) -> None:
         try:
             out.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(out / "frontier.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
@@ -111,23 +112,24 @@ class Frontier:
             raise SettingsError(
                 f"output directory {out}: another crawl is using it; wait for it or name another one"
             ) from None
+        self._out = out
         try:
             self._db = sqlite3.connect(out / FILE_NAME, isolation_level=None)
             self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
-            self._belong_to(spider, out)
+            self.resumed = self._db.execute("SELECT 1 FROM urls LIMIT 1").fetchone() is not None
         except sqlite3.DatabaseError as error:
             os.close(self._lock)
             raise SettingsError(f"{out / FILE_NAME}: cannot be used: {error}; name another output directory") from None
-        self.resumed = self._db.execute("SELECT 1 FROM urls LIMIT 1").fetchone() is not None
 
-    def _belong_to(self, spider: str, out: Path) -> None:
-        owner = self.note("spider")
-        if owner is not None and owner != spider:
-            os.close(self._lock)
+    def belong_to(self, crawl: str) -> None:
+        """Says what crawl this is. Raises SettingsError when the directory holds another one: items that were kept
+        under two policies are no dataset."""
+        owner = self.note("crawl")
+        if owner is not None and owner != crawl:
             raise SettingsError(
-                f"output directory {out}: holds a crawl of spider {owner!r}, this is {spider!r}; name another one"
+                f"output directory {self._out}: holds a crawl of {owner}; this is {crawl}; name another one"
             )
-        self.set_note("spider", spider)
+        self.set_note("crawl", crawl)
 
     # -- going on --------------------------------------------------------------------------------------------------
 
@@ -141,9 +143,9 @@ class Frontier:
             )
             if written is not None:
                 self._compare(written)
-            pending_images = "SELECT id FROM urls WHERE kind = 'image' AND state = 0"
             self._db.execute(
-                f"UPDATE urls SET state = 0, via = NULL WHERE id IN (SELECT page FROM shown WHERE image IN ({pending_images}))",  # noqa: S608 - our own words
+                "UPDATE urls SET state = 0, via = NULL WHERE id IN (SELECT page FROM shown WHERE image IN "
+                "(SELECT id FROM urls WHERE kind = 'image' AND state = 0))"
             )
             self._db.execute("UPDATE urls SET state = ? WHERE kind = 'image' AND state = 0", (State.HIDDEN,))
 
@@ -154,7 +156,8 @@ class Frontier:
             self._db.execute("INSERT OR REPLACE INTO written VALUES (?, 1)", (key_of(url),))
             self._db.execute("INSERT OR IGNORE INTO written VALUES (?, 0)", (key_of(final_url),))
         self._db.execute(
-            "UPDATE urls SET state = 0, outcome = NULL WHERE outcome = 'kept' AND key NOT IN (SELECT key FROM written WHERE own)"
+            "UPDATE urls SET state = 0, outcome = NULL WHERE outcome = 'kept' "
+            "AND key NOT IN (SELECT key FROM written WHERE own)"
         )
         self._db.execute(
             "UPDATE urls SET state = 2, outcome = 'kept' WHERE state = 0 AND key IN (SELECT key FROM written WHERE own)"
@@ -191,7 +194,7 @@ class Frontier:
                     continue
                 found = self._db.execute(
                     "INSERT INTO urls (key, url, kind, depth) VALUES (?, ?, 'image', ?) "
-                    "ON CONFLICT (key) DO UPDATE SET kind = 'image', state = 0 WHERE state = 0 OR state = 4 RETURNING id",
+                    "ON CONFLICT (key) DO UPDATE SET kind = 'image', state = 0 WHERE state IN (0, 4) RETURNING id",
                     (key_of(proper), proper, page.depth),
                 ).fetchone()
                 if found is not None and found[0] != page.id:
@@ -211,12 +214,13 @@ class Frontier:
                 "WHERE shown.image = urls.id AND page.state IN (0, 1, 3))",
                 most - len(rows),
             )
+            rows += self._select("kind = 'page' AND outcome IS NOT NULL", most - len(rows))
             left = most - len(rows)
             if max_pages is not None and left > 0:
                 left = min(left, max_pages - self.pages_taken())
             if left > 0:
                 depth = "" if max_depth is None else f" AND depth <= {int(max_depth)}"
-                rows += self._select(f"kind = 'page'{depth}", left)
+                rows += self._select(f"kind = 'page' AND outcome IS NULL{depth}", left)
             self._db.executemany("UPDATE urls SET state = 1 WHERE id = ?", [(row.id,) for row in rows])
         return rows
 
@@ -234,7 +238,9 @@ class Frontier:
 
     def pages_taken(self) -> int:
         """How many pages of the whole crawl were handed out, redirect targets included."""
-        return self._number("SELECT count(*) FROM urls WHERE kind = 'page' AND (state IN (1, 2, 3) OR outcome IS NOT NULL)")
+        return self._number(
+            "SELECT count(*) FROM urls WHERE kind = 'page' AND (state IN (1, 2, 3) OR outcome IS NOT NULL)"
+        )
 
     def redirect(self, row: Row, target: str) -> bool:
         """Whether a redirect of this row to the target is followed: no, when another row answers for the target."""
@@ -242,9 +248,7 @@ class Frontier:
         if proper is None:
             return False
         with self._transaction():
-            found = self._db.execute(
-                "SELECT id, state, via FROM urls WHERE key = ?", (key_of(proper),)
-            ).fetchone()
+            found = self._db.execute("SELECT id, state, via FROM urls WHERE key = ?", (key_of(proper),)).fetchone()
             if found is None:
                 self._db.execute(
                     "INSERT INTO urls (key, url, kind, depth, state, via) VALUES (?, ?, ?, ?, 1, ?)",
@@ -252,7 +256,7 @@ class Frontier:
                 )
                 return True
             id, state, via = found  # noqa: A001 - the column's name
-            if id == row.id or via == row.id:
+            if row.id in (id, via):
                 return True
             if state not in (State.PENDING, State.HIDDEN):
                 return False
@@ -349,7 +353,9 @@ def counts(out: Path) -> Counts | None:
     path = out / FILE_NAME
     if not path.exists():
         return None
-    db = sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True)
+    # whoever may write also clears up after a run that was killed
+    mode = "rw" if os.access(path, os.W_OK) else "ro"
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
     try:
         outcomes = dict(db.execute("SELECT outcome, count(*) FROM urls WHERE outcome IS NOT NULL GROUP BY outcome"))
         states = dict(db.execute("SELECT state, count(*) FROM urls GROUP BY state"))

@@ -9,14 +9,9 @@ from __future__ import annotations
 from typing import Self
 
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Request
 
-from crawler.spiders.frontier_spider import ROW, FrontierSpider
-
-
-class LeadsElsewhere(IgnoreRequest):
-    """A redirect that is not followed."""
+from crawler.spiders.frontier_spider import ROW, FrontierSpider, LeadsElsewhere
 
 
 class RedirectTargets:

@@ -25,7 +25,7 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]  # it has no types
 
 from askfirst.wiring import SettingsError
 
@@ -123,7 +123,7 @@ def is_sitemap_name(path: str) -> bool:
 
 
 def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Passage:
     tries: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Door:
     """One crawler's gate and what it was told."""
 

@@ -6,9 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
+
+from small_web import Web, is_look
 
 CHECKOUT = Path(__file__).parent.parent
 QUICK = {
@@ -68,3 +72,23 @@ def summary(out: Path) -> dict[str, object]:
     """summary.json."""
     told: dict[str, object] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     return told
+
+
+@contextmanager
+def asked_before(web: Web, out: Path) -> Iterator[list[str]]:
+    """The URLs that were requested, while this lasts, without a decision on disk that allows the request: there should
+    be none."""
+    unasked: list[str] = []
+
+    def look(host: str, path: str) -> None:
+        url = web.url(path, host)
+        if not is_look(path) and not any(
+            line["url"] == url and line["stage"] == "fetch" and line["verdict"] == "allow" for line in decisions(out)
+        ):
+            unasked.append(url)
+
+    before, web.on_request = web.on_request, look
+    try:
+        yield unasked
+    finally:
+        web.on_request = before

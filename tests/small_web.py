@@ -51,7 +51,7 @@ class Web:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802 - the library's name
+            def do_GET(self) -> None:
                 web.answer(self)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
@@ -83,14 +83,15 @@ class Web:
             self._changed.notify_all()
         self.on_request(host, handler.path)
         given = self.answers.get((host, handler.path), Answer(b"nothing here", "text/plain", 404))
+        body = given.body.replace(b"PORT", str(self.port).encode())
         try:
             handler.send_response(given.status)
             handler.send_header("Content-Type", given.media_type)
-            handler.send_header("Content-Length", str(len(given.body)))
+            handler.send_header("Content-Length", str(len(body)))
             for name, value in given.headers:
                 handler.send_header(name, value.replace("PORT", str(self.port)))
             handler.end_headers()
-            handler.wfile.write(given.body.replace(b"PORT", str(self.port).encode()))
+            handler.wfile.write(body)
         except ConnectionError:
             handler.close_connection = True  # the crawl was killed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askfirst.rights.patterns import Pattern, PatternIndex, normalize, target
@@ -55,6 +55,7 @@ def test_normal_form(octets: str, normal: str) -> None:
 
 
 @given(st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from("%2a4fF1")))
+@settings(deadline=None)
 def test_the_normal_form_is_ascii_and_stays(octets: str) -> None:
     """Any text has a normal form, which is ASCII and its own normal form."""
     normal = normalize(octets)
@@ -105,6 +106,7 @@ def test_target(url: str, path: str) -> None:
 
 
 @given(st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from(":/?#[]%*$.\\@")))
+@settings(deadline=None)
 def test_every_text_has_a_target(url: str) -> None:
     """No URL raises, and a target is ASCII, starts with a slash and is a target of its own."""
     for shape in (url, "https://h" + url, "https://h/" + url):
@@ -122,6 +124,7 @@ def test_a_pattern_knows_its_parts() -> None:
 
 
 @given(st.text(ALPHABET, max_size=12), st.text("ab/%2A4?", max_size=14))
+@settings(deadline=None)
 def test_a_pattern_matches_as_the_slow_reference_does(text: str, path: str) -> None:
     """One leftmost place per segment finds every match that trying all places finds."""
     pattern = Pattern.parse(text)
@@ -130,6 +133,7 @@ def test_a_pattern_matches_as_the_slow_reference_does(text: str, path: str) -> N
 
 
 @given(st.text("ab*$", max_size=30), st.text("ab", max_size=30))
+@settings(deadline=None)
 def test_a_pattern_of_wildcards_matches_as_the_slow_reference_does(text: str, path: str) -> None:
     """The same with hardly anything but wildcards."""
     assert Pattern.parse(text).matches(path) == matches_slowly(text, path)
@@ -161,6 +165,7 @@ def _best(entries: list[tuple[str, int]], path: str) -> int | None:
 
 
 @given(PATTERNS, st.text("ab/", max_size=10))
+@settings(deadline=None)
 def test_the_index_finds_what_trying_every_pattern_finds(entries: list[tuple[str, int]], path: str) -> None:
     """The longest, then the heavier, then the earlier: the same answer as without an index."""
     index = PatternIndex((octets, weight, place) for place, (octets, weight) in enumerate(entries))
@@ -172,6 +177,7 @@ def test_the_index_finds_what_trying_every_pattern_finds(entries: list[tuple[str
 
 
 @given(st.lists(st.text("abc", min_size=3, max_size=7), min_size=13, max_size=80), st.text("abc", max_size=20))
+@settings(deadline=None)
 def test_the_index_finds_wildcards_by_what_they_need(words: list[str], path: str) -> None:
     """Many wildcard patterns with one literal are filed under three octets, and none is missed."""
     entries = [(f"/*{word}" if number % 2 else f"/*{word[:2]}*{word}$", 0) for number, word in enumerate(words)]

@@ -74,7 +74,7 @@ def _chosen_plainly(lines: list[str], token: str) -> list[tuple[int, bool, Patte
 
 
 @given(LINES, PATHS)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_groups_and_rules_are_chosen_as_the_rfc_says(lines: list[str], path: str) -> None:
     """The verdict is that of a reader which does each sentence of RFC 9309 one after the other."""
     lines = [line for line in lines if "llow: " not in line or line.split(": ")[1][:1] in {"", "/"}]
@@ -91,7 +91,7 @@ def test_groups_and_rules_are_chosen_as_the_rfc_says(lines: list[str], path: str
 
 
 @given(LINES, st.integers(0, 14), SLOPPY, PATHS, st.sampled_from(["ExBot", "Other", "Third"]))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_a_sloppy_line_never_allows(lines: list[str], place: int, sloppy: str, path: str, token: str) -> None:
     """A line that RFC 9309 passes over may refuse; it never lifts a refusal. Lines that are within the key's grammar
     and have an odd value begin groups in RFC 9309 too, and are compared with a group that names nobody."""
@@ -103,6 +103,7 @@ def test_a_sloppy_line_never_allows(lines: list[str], place: int, sloppy: str, p
 
 
 @given(LINES, PATHS)
+@settings(deadline=None)
 def test_blank_lines_comments_and_unknown_records_change_nothing(lines: list[str], path: str) -> None:
     """RFC 9309 section 2.2.4: other records must not affect the verdict."""
     noisy = [entry for line in lines for entry in (line, "", "# x", "Foo: /", "Content-Signal: ai-train=no")]
@@ -112,6 +113,7 @@ def test_blank_lines_comments_and_unknown_records_change_nothing(lines: list[str
 
 
 @given(LINES, PATHS)
+@settings(deadline=None)
 def test_line_ends_are_equal(lines: list[str], path: str) -> None:
     """CR, LF and CRLF give the same rule on the same line."""
     found = [parse(end.join(lines).encode()).rules_for("ExBot").match(path) for end in ("\n", "\r", "\r\n")]
@@ -119,6 +121,7 @@ def test_line_ends_are_equal(lines: list[str], path: str) -> None:
 
 
 @given(LINES, PATHS)
+@settings(deadline=None)
 def test_robots_txt_is_always_allowed(lines: list[str], path: str) -> None:
     """No file refuses its own retrieval, and nothing else is exempt."""
     rules = _rules(["User-agent: *", "Disallow: /", *lines], "Third")
@@ -128,6 +131,7 @@ def test_robots_txt_is_always_allowed(lines: list[str], path: str) -> None:
 
 
 @given(LINES, st.text("ab/", max_size=4), PATHS)
+@settings(deadline=None)
 def test_adding_a_disallow_never_allows(lines: list[str], pattern: str, path: str) -> None:
     """What was refused stays refused when the group gets one more disallow rule."""
     lines = ["User-agent: ExBot", *lines]
@@ -185,13 +189,14 @@ PIECES = st.lists(
 
 
 @given(PIECES | st.binary(), st.booleans(), st.text(max_size=20))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_no_bytes_raise(body: bytes, truncated: bool, url: str) -> None:
     """Whatever the bytes, every question about the file has an answer, and every answer can be written as UTF-8."""
     _use_everything(parse(body, truncated=truncated), url)
 
 
 @given(PIECES, st.integers(0, 200))
+@settings(deadline=None)
 def test_a_prefix_never_shortens_a_rule(body: bytes, length: int) -> None:
     """Every rule of a truncated body is a rule of the whole body."""
     if body[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in body[:4]:

@@ -121,6 +121,7 @@ def test_ordinary_wildcards_are_within_the_bounds() -> None:
 
 
 @given(st.lists(st.text("ab*$", max_size=6), max_size=4), st.text("ab", max_size=12))
+@settings(deadline=None)
 def test_the_step_bound_grows_with_every_wildcard(segments: list[str], path: str) -> None:
     """More segments never have a smaller bound: what is refused for one pattern is refused for a longer one."""
     pattern = tuple(segment.replace("*", "") for segment in ["/", *segments])
@@ -128,7 +129,7 @@ def test_the_step_bound_grows_with_every_wildcard(segments: list[str], path: str
 
 
 @given(st.binary(max_size=300), st.text(max_size=30))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_no_bytes_and_no_url_raise(body: bytes, url: str) -> None:
     """Whatever the file and the URL hold, there is an answer."""
     assert prepare(body, AGENT).opinion(url).answer in Answer

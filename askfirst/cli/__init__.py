@@ -20,7 +20,12 @@ import sys
 import typer
 from rich.console import Console
 
-from askfirst.cli import check, crawl, demo, explain, registry, replay
+from askfirst.cli import registry
+from askfirst.cli.check import check
+from askfirst.cli.crawl import crawl
+from askfirst.cli.demo import demo
+from askfirst.cli.explain import explain
+from askfirst.cli.replay import replay
 from askfirst.ports import EdgeError
 from askfirst.rights.origins import UrlError
 from askfirst.rights.policy import PolicyError
@@ -36,11 +41,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-app.command("crawl")(crawl.crawl)
-app.command("check")(check.check)
-app.command("explain")(explain.explain)
-app.command("replay")(replay.replay)
-app.command("demo")(demo.demo)
+app.command("crawl")(crawl)
+app.command("check")(check)
+app.command("explain")(explain)
+app.command("replay")(replay)
+app.command("demo")(demo)
 app.add_typer(registry.app, name="registry")
 
 

@@ -167,7 +167,11 @@ def _onward(seen: Observation) -> str | None:
 def _barred(intent: Intent, said: tuple[Observation, ...], policy: Policy) -> str | None:
     """Why the page may not be asked for at all: an access rule, or a failed look at one."""
     for signal in read(intent, said, policy).signals:
-        if signal.category is Category.FETCH and signal.verdict is not Verdict.ALLOW and signal.care <= PROFILES["opt-out"].care:
+        if (
+            signal.category is Category.FETCH
+            and signal.verdict is not Verdict.ALLOW
+            and signal.care <= PROFILES["opt-out"].care
+        ):
             return f"{signal.source} {'refuses it' if signal.verdict is Verdict.REFUSE else 'could not be read'} ({signal.evidence.at})"
     return None
 
@@ -219,12 +223,12 @@ def _show_remarks(console: Console, remarks: tuple[Remark, ...]) -> None:
     if remarks:
         console.print("Remarked, without effect", style="bold")
         for remark in remarks:
-            console.print(f"  {remark.source}, {remark.evidence.at}: {shown(remark.note)}", markup=False, soft_wrap=True)
+            console.print(
+                f"  {remark.source}, {remark.evidence.at}: {shown(remark.note)}", markup=False, soft_wrap=True
+            )
 
 
-def _show_decisions(
-    console: Console, checked: Checked, decisions: Mapping[str, Mapping[Purpose, Decision]]
-) -> None:
+def _show_decisions(console: Console, checked: Checked, decisions: Mapping[str, Mapping[Purpose, Decision]]) -> None:
     what = "May it be kept?" if checked.stage is Stage.KEEP else "May it be fetched?"
     table = Table("for", *decisions, title=what, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for purpose in next(iter(decisions.values())):
@@ -234,7 +238,9 @@ def _show_decisions(
     asks = {(a.contact, a.terms_url) for one in decisions.values() for d in one.values() for a in d.ask}
     for contact, terms_url in sorted(asks, key=str):
         if contact or terms_url:
-            console.print(f"ask {shown(' or '.join(p for p in (contact, terms_url) if p))}", markup=False, soft_wrap=True)
+            console.print(
+                f"ask {shown(' or '.join(p for p in (contact, terms_url) if p))}", markup=False, soft_wrap=True
+            )
 
 
 def _cell(decision: Decision) -> Text:
@@ -243,9 +249,7 @@ def _cell(decision: Decision) -> Text:
     return cell.append(f" ({why})", style="dim")
 
 
-def _wire(
-    checked: Checked, reading: Reading, decisions: Mapping[str, Mapping[Purpose, Decision]]
-) -> dict[str, Json]:
+def _wire(checked: Checked, reading: Reading, decisions: Mapping[str, Mapping[Purpose, Decision]]) -> dict[str, Json]:
     return {
         "url": checked.url,
         "stage": checked.stage.value,

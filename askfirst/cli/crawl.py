@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+from scrapy.statscollectors import StatsCollector
 
 from askfirst.cli import options
 from askfirst.explain import shown
@@ -29,27 +30,39 @@ from askfirst.wiring import DEFAULT_OUT, DEFAULT_USER_AGENT, SettingsError, open
 
 SETTINGS_MODULE = "crawler.settings"
 SUMMARY = "crawler.totals"
-_QUIET_S = 10.0
 
 
 def crawl(
-    urls: Annotated[list[str], typer.Argument(metavar="URL…", help="Where to begin; links are followed within these sites.")],
+    urls: Annotated[
+        list[str], typer.Argument(metavar="URL…", help="Where to begin; links are followed within these sites.")
+    ],
     purpose: options.PurposeName = "train",
     policy: options.PolicyName = None,
     out: options.Out = Path(DEFAULT_OUT),
     cache: Annotated[
-        str | None, typer.Option("--cache", metavar="URL", help="redis://…, sqlite:PATH or memory:. Default: SQLite in --out.")
+        str | None,
+        typer.Option("--cache", metavar="URL", help="redis://…, sqlite:PATH or memory:. Default: SQLite in --out."),
     ] = None,
     registry: options.Registries = None,
     max_pages: Annotated[int, typer.Option("--max-pages", min=1, help="Stop after so many pages.")] = 10_000,
-    depth: Annotated[int, typer.Option("--depth", min=0, help="How many links away from a start URL; 0 follows none.")] = 8,
-    media: Annotated[bool, typer.Option("--media/--no-media", help="Also ask for the images that kept pages display.")] = True,
+    depth: Annotated[
+        int, typer.Option("--depth", min=0, help="How many links away from a start URL; 0 follows none.")
+    ] = 8,
+    media: Annotated[
+        bool, typer.Option("--media/--no-media", help="Also ask for the images that kept pages display.")
+    ] = True,
     user_agent: options.UserAgent = DEFAULT_USER_AGENT,
     allow_private: options.AllowPrivate = None,
     resolve: options.Resolve = None,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each look and each page.")] = 20,
-    defer_wait_s: Annotated[float, typer.Option("--defer-wait", help="At most so many seconds until a deferred URL is tried again.")] = 60,
+    defer_wait_s: Annotated[
+        float, typer.Option("--defer-wait", help="At most so many seconds until a deferred URL is tried again.")
+    ] = 60,
+    delay_s: Annotated[
+        float, typer.Option("--delay", min=0, help="Seconds between two requests to one host; 0 for none.")
+    ] = 0.25,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="Print no closing table.")] = False,
 ) -> None:
     """Crawl sites, fetching and keeping only what is allowed, and record why."""
     told = options.settings(
@@ -74,6 +87,8 @@ def crawl(
         "ASKFIRST_DEFER_WAIT_S": defer_wait_s,
         "USER_AGENT": user_agent,
         "DOWNLOAD_TIMEOUT": timeout_s,
+        "DOWNLOAD_DELAY": delay_s,
+        "AUTOTHROTTLE_ENABLED": delay_s > 0,
         "LOG_FILE": str(out / "crawl.log"),
         "LOG_LEVEL": "INFO",
     }
@@ -83,10 +98,12 @@ def crawl(
     if as_json:
         sys.stdout.buffer.write(canonical(summary) + b"\n")
         sys.stdout.buffer.flush()
-    else:
+    elif not brief:
         closing_table(Console(highlight=False), summary, out)
     if reason not in _ENDED_WELL:
-        raise EdgeError(f"the crawl stopped early: {reason}; see {out / 'crawl.log'}, and run the same command to go on")
+        raise EdgeError(
+            f"the crawl stopped early: {reason}; see {out / 'crawl.log'}, and run the same command to go on"
+        )
 
 
 _ENDED_WELL = {"finished", "closespider_pagecount", "closespider_itemcount", "max_pages"}
@@ -112,30 +129,32 @@ def _run(project: Mapping[str, object], arguments: Mapping[str, object], *, show
     process = CrawlerProcess(settings)
     crawler = process.create_crawler("site")
     process.crawl(crawler, **arguments)
-    stats = crawler.stats
-    with Progress(lambda: {} if stats is None and crawler.stats is None else _figures(crawler.stats), max_pages, show=show):
+    with Progress(lambda: _figures(crawler.stats), max_pages, show=show):
         process.start()
     if crawler.stats is None:
         raise EdgeError(f"the crawl did not start; see {project['LOG_FILE']}")
     return str(crawler.stats.get_value("finish_reason") or "it did not start")
 
 
-def _figures(stats: object) -> dict[str, int]:
-    values = stats.get_stats() if hasattr(stats, "get_stats") else {}
-    return {key: value for key, value in values.items() if isinstance(value, int)}
+def _figures(stats: StatsCollector | None) -> dict[str, int]:
+    if stats is None:
+        return {}
+    return {key: value for key, value in stats.get_stats().items() if isinstance(value, int)}
 
 
 class Progress:
-    """The live display: a few figures, four times a second on a terminal, a line every ten seconds elsewhere."""
+    """The live display: a few figures, four times a second; nothing where there is no terminal."""
 
-    def __init__(self, figures: object, max_pages: int, *, show: bool) -> None:
+    def __init__(self, figures: Callable[[], Mapping[str, int]], max_pages: int, *, show: bool) -> None:
         self._figures = figures
         self._max_pages = max_pages
         self._began = time.monotonic()
-        self._console = Console(stderr=True, highlight=False)
-        self._live: Live | None = None
-        if show and self._console.is_terminal:
-            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4, transient=True)
+        console = Console(stderr=True, highlight=False)
+        self._live = (
+            Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
+            if show and console.is_terminal
+            else None
+        )
 
     def __enter__(self) -> None:
         if self._live is not None:
@@ -146,14 +165,13 @@ class Progress:
             self._live.stop()
 
     def _render(self) -> Text:
-        figures: dict[str, int] = self._figures() if callable(self._figures) else {}
+        figures = self._figures()
         passed_s = time.monotonic() - self._began
-        kept = figures.get("askfirst/keep/allow", 0)
         line = Text(f"asking first  {passed_s:6.1f} s  ")
         for label, style, keys in _SHOWN:
-            line.append(f"{label} {sum(figures.get(k, 0) for k in keys):,}  ", style=style)
-        rate = figures.get("downloader/response_count", 0) / passed_s if passed_s else 0
-        return line.append(f"{rate:.0f} answers/s  {min(kept / self._max_pages, 1):.0%} of --max-pages", style="dim")
+            line.append(f"{label} {sum(figures.get(key, 0) for key in keys):,}  ", style=style)
+        answers = figures.get("downloader/response_count", 0)
+        return line.append(f"{answers:,} answers, {answers / max(passed_s, 0.1):.0f}/s", style="dim")
 
 
 _SHOWN = (
@@ -165,4 +183,43 @@ _SHOWN = (
 
 def closing_table(console: Console, summary: Mapping[str, object], out: Path) -> None:
     """Kept, refused by which signal, deferred, silent, whom to ask."""
-    raise NotImplementedError
+    kept, addresses = _table(summary, "kept"), _table(summary, "addresses")
+    because, silence = _table(summary, "because"), _table(summary, "silence")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    table.add_row(_number(kept, "items"), f"kept ({_size(kept)} from {_number(kept, 'domains')} registrable domains)")
+    for verdict, what in (("refuse", "refused by"), ("defer", "deferred by")):
+        for protocol, count in sorted(_table(because, verdict).items(), key=lambda entry: -int(str(entry[1]))):
+            table.add_row(f"{count:,}", f"{what} {protocol}", style="red" if verdict == "refuse" else "yellow")
+    if addresses.get("deferred"):
+        table.add_row(
+            _number(addresses, "deferred"), "addresses left for the next run, because they could not be decided about"
+        )
+    console.print(table)
+    would = silence.get("opt_out_would_keep")
+    policy = _table(summary, "policy").get("name")
+    if would and policy not in (None, "opt-out"):
+        console.print(f"policy {policy}: silence refused {would:,} addresses that --policy opt-out would have kept")
+    console.print(
+        f"whom to ask: {out / 'ask.csv'}; the record: {out / 'decisions'}; why one fell so: askfirst explain URL --in {out}"
+    )
+
+
+def _table(summary: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = summary.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(table: Mapping[str, object], name: str) -> str:
+    value = table.get(name, 0)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _size(kept: Mapping[str, object]) -> str:
+    size = float(str(kept.get("bytes", 0)))
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable: the last unit takes everything")

@@ -25,15 +25,18 @@ from rich.table import Table
 from rich.text import Text
 
 from askfirst.edges.decision_log import read_log
+from askfirst.edges.evidence_warc import read_evidence
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import utc_now
 from askfirst.ports import EdgeError
 from askfirst.rights.consent import parse_record
+from askfirst.rights.model import Kind
 from askfirst.wiring import SettingsError
 
 LAB = "crawler.lab"
 POLICIES = ("opt-out", "opt-in")
-WELL_KNOWN = ("/robots.txt", "/ai.txt", "/.well-known/tdmrep.json")
+ASKFIRST = ".venv/bin/askfirst"
+WIDE = 140
 
 
 class Visit(Protocol):
@@ -86,7 +89,9 @@ class Crawled:
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Where the two records go; what an earlier demo left is replaced.")] = Path("demo-out"),
+    out: Annotated[
+        Path, typer.Option("--out", help="Where the two records go; what an earlier demo left is replaced.")
+    ] = Path("demo-out"),
     keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave the records for you to look at.")] = True,
 ) -> None:
     """Crawl the built-in lab web under opt-out and opt-in, and show the two side by side."""
@@ -118,7 +123,7 @@ def _crawl(policy: str, out: Path, console: Console) -> Crawled:
         command = [
             sys.executable, "-m", "askfirst", "crawl", *lab.seeds, "--purpose", "train", "--policy", policy,
             "--out", str(out), "--registry", str(registry), "--allow-private", lab.allow_private,
-            "--resolve", lab.resolve, "--timeout", "2", "--defer-wait", "1", "--brief",
+            "--resolve", lab.resolve, "--timeout", "2", "--defer-wait", "1", "--delay", "0", "--brief",
         ]  # fmt: skip
         done = subprocess.run(command, check=False)  # noqa: S603  # this interpreter, our own module
         if done.returncode:
@@ -140,7 +145,7 @@ def _crawled(out: Path, visits: Iterable[Visit], port: int, took_s: float) -> Cr
             continue
         reasons = tuple(signal["protocol"] for signal in told["because"]) or ("silence",)
         last[url] = (stage, verdict, reasons)
-        if example is None and reasons == ("tdmrep",):
+        if example is None and (verdict, reasons) == ("refuse", ("tdmrep",)):
             example = told["id"]
     tallies: dict[str, Tally] = defaultdict(Tally)
     for url, (_stage, verdict, reasons) in last.items():
@@ -152,28 +157,43 @@ def _crawled(out: Path, visits: Iterable[Visit], port: int, took_s: float) -> Cr
         tally.deferred += verdict == "defer"
         tally.because.update(set(reasons))
     asked = [f"http://{visit.host}:{port}{visit.path}" for visit in visits]
-    looks = tuple(f":{port}{path}" for path in WELL_KNOWN)
-    trespasses = tuple(url for url in asked if url not in allowed and not url.endswith(looks))
+    # A look at a well-known document needs no leave, and neither do the redirects that it follows (RFC 9309 section
+    # 2.3.1.2); every look stands in the evidence.
+    for seen in read_evidence(out / "evidence"):
+        if seen.document.kind is Kind.WELL_KNOWN:
+            allowed.update((seen.document.url, *seen.redirects))
+    trespasses = tuple(url for url in asked if url not in allowed)
     return Crawled(tallies, len(asked), trespasses, example, took_s)
 
 
 def _show(console: Console, crawls: Mapping[str, Crawled], out: Path) -> None:
-    table = Table("site", "its story", *crawls, box=None, pad_edge=False, header_style="bold")
+    if not console.is_terminal:
+        console.width = WIDE
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("site", no_wrap=True, min_width=12)
+    table.add_column("its story", no_wrap=True, overflow="ellipsis", max_width=max(24, console.width - 92))
+    for policy in crawls:
+        table.add_column(policy, no_wrap=True, min_width=22)
+    table.add_column("because (opt-out)", no_wrap=True, min_width=17)
     sites = cast(Iterable[LabSite], import_module(LAB).SITES)
     for site in sites:
-        cells = [_cell(crawled.tallies.get(site.host, Tally())) for crawled in crawls.values()]
-        table.add_row(site.host.partition(".")[0], site.trait, *cells)
+        tallies = [crawled.tallies.get(site.host, Tally()) for crawled in crawls.values()]
+        why = ", ".join(sorted(tallies[0].because))
+        table.add_row(site.host.partition(".")[0], site.trait, *map(_cell, tallies), Text(why, style="dim"))
     table.add_section()
-    table.add_row("all", "", *(_cell(_sum(crawled.tallies.values()), reasons=False) for crawled in crawls.values()))
+    table.add_row("all", "", *(_cell(_sum(crawled.tallies.values())) for crawled in crawls.values()), "")
     console.print(table)
+    console.print()
     for policy, crawled in crawls.items():
-        log = f"{policy}: {crawled.visits} requests in the lab's own access log, {len(crawled.trespasses)} without leave"
-        console.print(f"{log} ({crawled.took_s:.1f} s)", style="red" if crawled.trespasses else "")
+        checked = (
+            f"{crawled.visits} requests in the lab's own access log, {len(crawled.trespasses)} of them not allowed"
+        )
+        console.print(f"{policy}: {checked} ({crawled.took_s:.1f} s)", style="red" if crawled.trespasses else "")
         for url in crawled.trespasses[:5]:
             console.print(f"  {url}", style="red", markup=False)
     example = crawls["opt-out"].example
     if example is not None:
-        console.print(f"the records are in {out}; why was one refused? askfirst explain {example[7:19]} --in {out}/opt-out")
+        console.print(f"why was one refused? {ASKFIRST} explain {example[7:19]} --in {out}/opt-out", soft_wrap=True)
 
 
 def _sum(tallies: Iterable[Tally]) -> Tally:
@@ -185,13 +205,11 @@ def _sum(tallies: Iterable[Tally]) -> Tally:
     return total
 
 
-def _cell(tally: Tally, *, reasons: bool = True) -> Text:
+def _cell(tally: Tally) -> Text:
     cell = Text()
     for count, word, style in (
         (tally.kept, "kept", "green"), (tally.refused, "refused", "red"), (tally.deferred, "deferred", "yellow"),
     ):  # fmt: skip
         if count:
             cell.append(f"{', ' if cell else ''}{count} {word}", style=style)
-    if reasons and tally.because:
-        cell.append(f" ({', '.join(sorted(tally.because))})", style="dim")
-    return cell or Text("–", style="dim")
+    return cell or Text("-", style="dim")

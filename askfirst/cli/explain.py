@@ -18,7 +18,9 @@ SHORTEST = 6
 
 
 def explain(
-    decision_id: Annotated[str, typer.Argument(help="The decision's id, or its beginning; or a URL, for its last one.")],
+    decision_id: Annotated[
+        str, typer.Argument(help="The decision's id, or its beginning; or a URL, for its last one.")
+    ],
     folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="The output directory of a crawl.")],
 ) -> None:
     """Say why a decision fell as it did: the words relied on, with a caret, and whom to ask."""

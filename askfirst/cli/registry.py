@@ -19,8 +19,12 @@ from askfirst.wiring import SettingsError
 
 DEFAULT_FILE = Path("askfirst-registry.sqlite")
 
-app = typer.Typer(help="The local consent registry: who granted or refused what, for which place.", no_args_is_help=True)
-File = Annotated[Path, typer.Option("--registry", metavar="FILE", help="The registry's file; made when it is not there.")]
+app = typer.Typer(
+    help="The local consent registry: who granted or refused what, for which place.", no_args_is_help=True
+)
+File = Annotated[
+    Path, typer.Option("--registry", metavar="FILE", help="The registry's file; made when it is not there.")
+]
 
 
 def _open(path: Path, *, must_exist: bool) -> SqliteRegistry:
@@ -35,7 +39,9 @@ def add(
     verdict: Annotated[str, typer.Argument(help="grant or refuse")],
     categories: Annotated[list[str], typer.Argument(help="search, ai-input, tdm, train, train-generative")],
     registry: File = DEFAULT_FILE,
-    grantee: Annotated[str | None, typer.Option(help="The product token it is addressed to; anyone, if left out.")] = None,
+    grantee: Annotated[
+        str | None, typer.Option(help="The product token it is addressed to; anyone, if left out.")
+    ] = None,
     terms: Annotated[str | None, typer.Option(help="Where the terms are published.")] = None,
     valid_until: Annotated[str | None, typer.Option(help="A date or time, such as 2027-12-31.")] = None,
     reference: Annotated[str | None, typer.Option(help="What proves it: a contract, a ticket, a letter.")] = None,
@@ -50,7 +56,9 @@ def add(
         _open(registry, must_exist=False).add([record])
     except RecordError as error:
         raise SettingsError(f"record for {scope!r}: {error}") from None
-    Console(highlight=False).print(f"added to {registry}: {shown(scope)} {verdict} {' '.join(categories)}", markup=False)
+    Console(highlight=False).print(
+        f"added to {registry}: {shown(scope)} {verdict} {' '.join(categories)}", markup=False
+    )
 
 
 @app.command("list")

@@ -18,7 +18,9 @@ from askfirst.wiring import SettingsError, load_policy
 
 
 def replay(
-    source: Annotated[str | None, typer.Argument(metavar="FILE|-", help="JSON Lines of observations; - is stdin.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(metavar="FILE|-", help="JSON Lines of observations; - is stdin.")
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option("--in", metavar="DIR", help="Replay every decision of a crawl from its evidence.")
     ] = None,

@@ -82,8 +82,8 @@ class _Look:
         self.status = response.status
         self.headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in response.raw_headers)
 
-    def went_on(self, left: str) -> None:
-        self.redirects.append(left)
+    def went_on(self, to: str) -> None:
+        self.redirects.append(to)
         self.status, self.headers = None, ()
 
     def observation(self, outage: Outage | None, observed_at: datetime) -> Observation:
@@ -154,7 +154,6 @@ class HttpFetch:
         if url is None:
             raise _EndedError(Outage.BLOCKED)
         been = {str(url)}
-        left = look.document.url
         while True:
             look.secure = url.scheme == "https"
             target = await self._ask(look, url, validators)
@@ -164,9 +163,9 @@ class HttpFetch:
             downgrade = after is not None and look.secure and after.scheme != "https"
             if after is None or downgrade or str(after) in been or len(look.redirects) >= self._max_redirects:
                 raise _EndedError(Outage.REDIRECTS)
-            look.went_on(left)
+            look.went_on(str(after))
             been.add(str(after))
-            url, left, validators = after, str(after), ()
+            url, validators = after, ()
 
     async def _ask(self, look: _Look, url: URL, validators: Sequence[tuple[str, str]]) -> str | None:
         """One request. The URL that it redirects to, or None when this is the answer."""

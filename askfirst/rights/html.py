@@ -57,6 +57,8 @@ _TAG: Final = re.compile(
     ).encode("ascii"),
     re.IGNORECASE,
 )
+# so many tags are measured one by one; with more of them the whole page is parsed, which is linear again
+_MAX_DOUBTS: Final = 32
 
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _PRESCANNED_BYTES: Final = 1_024
@@ -167,25 +169,29 @@ def _metas(observation: Observation) -> tuple[Meta, ...]:
     if not plain:
         source = _decoded(source, encoding or _guessed(source)).encode("utf-8", "replace")
         encoding = "utf-8"
-    last = _last_maybe(source)
-    if last < 0:
+    start = source[: _extent(source)]
+    if not start:
         return ()
-    start = source[: _end_of_tag(source, last)]
     return _found(_decoded(start, encoding or _guessed(start)))
 
 
-def _last_maybe(source: bytes) -> int:
-    """Where the last tag begins that rule 2 does not rule out; -1 for none."""
+def _extent(source: bytes) -> int:
+    """How much of the page has to be parsed: to the end of the last tag that rule 2 does not rule out; 0 for none.
+
+    What looks like a tag inside another's attribute may end before that one does, so every end counts.
+    """
     lowered = source.lower()
+    extent = doubts = 0
     at = lowered.rfind(b"<meta")
-    while at >= 0 and _SILENT_TAG.match(lowered, at) is not None:
+    while at >= 0:
+        if _SILENT_TAG.match(lowered, at) is None:
+            doubts += 1
+            tag = _TAG.match(source, at)
+            if tag is None or doubts > _MAX_DOUBTS:
+                return len(source)
+            extent = max(extent, tag.end())
         at = lowered.rfind(b"<meta", 0, at)
-    return at
-
-
-def _end_of_tag(source: bytes, start: int) -> int:
-    found = _TAG.match(source, start)
-    return len(source) if found is None else found.end()
+    return extent
 
 
 def _found(text: str) -> tuple[Meta, ...]:

@@ -166,7 +166,8 @@ class Observation:
     """What was seen at a document, before any meaning.
 
     ``status`` is None when an outage left nothing. ``headers`` are pairs in wire order, repeats kept, latin-1 decoded.
-    ``redirects`` are the URLs that were gone through, the first asked for first, the last one excluded. ``truncated``:
+    ``redirects`` are the URLs that were asked for after the document's own, in order; the last one is where the
+    answer or the outage came from. ``truncated``:
     the body is a prefix, cut at the document's ``max_bytes`` by us. ``whole_digest`` is set when ``body`` is not the
     body but an excerpt of it (the elements that were relied on), and is then the digest of the whole. ``fresh_s`` is
     how long the answer may be reused.

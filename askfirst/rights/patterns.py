@@ -29,7 +29,7 @@ _ODD: Final = re.compile(r"[^!#$&-;=?-\[\]_a-z~]")
 _TOKEN: Final = re.compile(
     r"%([0-9A-Fa-f]{2})"
     r"|(%[0-9A-Fa-f]?)((?:%[0-9A-Fa-f]{2})*)"
-    r"|([^!#$&-;=?-\[\]_a-z~%])"
+    r"|([^!#$&-;=?-\[\]_a-z~%]+)"
 )
 # a URL that target() can answer with one look: nothing to escape, nothing to decode, no fragment
 _PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.:-]+(/[!&-)+-;=?-Z_a-z~]*)").fullmatch
@@ -65,11 +65,13 @@ def _normal(found: re.Match[str]) -> str:
     return str(stray) + str(escapes).upper()
 
 
-def _utf8(character: str) -> bytes:
+def _utf8(text: str) -> bytes:
     try:
-        return character.encode("utf-8", "surrogateescape")
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        return character.encode("utf-8", "surrogatepass")
+        if len(text) == 1:
+            return text.encode("utf-8", "surrogatepass")
+        return b"".join(map(_utf8, text))
 
 
 def target(url: str) -> str:
@@ -117,7 +119,9 @@ def _without_dots(path: str) -> str:
 def _segments(octets: str) -> tuple[tuple[str, ...], bool]:
     anchored = octets.endswith("$")
     body = octets[:-1] if anchored else octets
-    return tuple(body.replace("$", "%24").split("*")), anchored
+    segments = body.replace("$", "%24").split("*")
+    # `**` is `*`: nothing stands between, and nothing has to be found there
+    return (segments[0], *filter(None, segments[1:-1]), *segments[1:][-1:]), anchored
 
 
 def _literal(octets: str) -> str:

@@ -13,6 +13,8 @@ Parsing is split from choosing: :func:`parse` makes groups with line numbers, :c
 Deviations, all of them house rules: a file is read a second time, *carefully*, where a sloppy line can be understood
 (the leniencies of Google's parser, and a few more), and whatever the careful reading refuses is refused. It can refuse
 and never allow. That an allowed ``/index.html`` allows ``/`` is not copied from Google: it would make an allow.
+
+It is long and one thing: groups, choice and remarks have to take a line apart in the same way.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ _AGENT_PREFIXES: Final = ("user-agent", "useragent", "user agent")
 # records about AI that other modules read, or that nobody has specified; none of them is a Disallow
 _AI_KEY: Final = re.compile(r"(?:^|[-_ ])(?:ai|llms?|ml|tdm|train(?:ing)?)(?:$|[-_ ])|aitrain")
 _READ_ELSEWHERE: Final = {"content-signal", "content-signals", "content-usage", "license", "disallowaitraining"}
-_KNOWN_EXTENSIONS: Final = {"content-signal", "content-signals", "content-usage", "license"}
+_KNOWN_EXTENSIONS: Final = {"crawl-delay", "content-signal", "content-signals", "content-usage", "license"}
 _RECORD_KEY: Final = re.compile(r"[a-z][a-z0-9_ -]{0,62}")
 _TOKEN: Final = re.compile(r"[A-Za-z_-]*")
 _AGENT: Final = re.compile(r"[A-Za-z_-]+")
@@ -71,9 +73,11 @@ _STAR_AND_MORE: Final = re.compile(r"\*[^A-Za-z0-9_*-]")
 _DELAY: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+]?[0-9]{1,3})?")
 _BLANK: Final = " \t\v\f"
 _UNSEEN: Final = "\0\ufeff\u200b\u200c\u200d\u2060"
+_STARTS: Final = frozenset("/*")
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*(/.+)?/?")
 _SLASHES: Final = re.compile(r"%(?:3A|2F|3F|40)")
 _FOLDED: Final = {"%3A": ":", "%2F": "/", "%3F": "?", "%40": "@"}
+_FOLDS: Final = frozenset(_FOLDED.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ class Group:
 
 # A rule as it was read: its line number, negative for a disallow, and its value, not yet in normal form.
 _RawRule = tuple[int, str]
+_RawRecord = tuple[int, str, str, int | None]
 
 
 class _RawGroup:
@@ -132,16 +137,20 @@ class _RawGroup:
 class _Groups:
     """One reading of a file: its groups, and who is named by which."""
 
-    __slots__ = ("_named", "careful", "groups")
+    __slots__ = ("_named", "_regular", "careful", "groups")
 
     def __init__(self, groups: list[_RawGroup], *, careful: bool) -> None:
         self.groups = groups
         self.careful = careful
         self._named: dict[str, list[int]] | None = None
+        self._regular: bool | None = None
 
     def are_regular(self) -> bool:
         """Whether every user-agent value is within the grammar, so that the careful names are the names."""
-        return all(value == "*" or _AGENT.fullmatch(value) for group in self.groups for _, value in group.agents)
+        if self._regular is None:
+            values = (value for group in self.groups for _, value in group.agents)
+            self._regular = all(value == "*" or _AGENT.fullmatch(value) for value in values)
+        return self._regular
 
     def naming(self, tokens: Iterable[str]) -> tuple[int, ...]:
         """The indexes of the groups that name one of ``tokens``, which are in lower case."""
@@ -246,7 +255,7 @@ class RuleSet:
 
 def _odd(octets: str) -> bool:
     query = octets.partition("?")[2]
-    return "/" in query or ":" in query or _SLASHES.search(query) is not None
+    return not _FOLDS.isdisjoint(query) or _SLASHES.search(query) is not None
 
 
 def _fold_query(octets: str) -> str:
@@ -268,6 +277,7 @@ class RobotsTxt:
     _is_utf8: bool = field(repr=False)
     _rules: dict[int, Rule] = field(repr=False, default_factory=dict)
     _sets: dict[object, RuleSet] = field(repr=False, default_factory=dict)
+    _records: dict[str, list[_RawRecord]] = field(repr=False, default_factory=dict)
     _made: dict[str, object] = field(repr=False, default_factory=dict)
 
     @property
@@ -285,13 +295,15 @@ class RobotsTxt:
     @property
     def known_records(self) -> int:
         """How many lines have a key that means something: a page of HTML has none."""
-        groups = self._careful.groups
-        return (
-            sum(len(group.agents) + len(group.rules) + len(group.delays) for group in groups)
-            + len(self._orphans)
-            + len(self.sitemaps)
-            + sum(record.key in _KNOWN_EXTENSIONS for record in self._read.records)
-        )
+        known = self._made.get("known")
+        if not isinstance(known, int):
+            known = self._made["known"] = (
+                sum(len(group.agents) + len(group.rules) for group in self._careful.groups)
+                + len(self._orphans)
+                + len(self.sitemaps)
+                + sum(key in _KNOWN_EXTENSIONS for _, key, _, _ in self._read.records)
+            )
+        return known
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -303,8 +315,13 @@ class RobotsTxt:
 
     def records_of(self, key: str) -> tuple[Record, ...]:
         """The records with this key, in any case: the ones that RFC 9309 does not know, and crawl-delay."""
-        key = key.lower()
-        return tuple(record for record in self._read.records if record.key == key)
+        if not self._records:
+            for record in self._read.records:
+                self._records.setdefault(record[1], []).append(record)
+        return tuple(
+            Record(line, key, _as_latin_1(value), group)
+            for line, key, value, group in self._records.get(key.lower(), ())
+        )
 
     def rules_for(self, token: str) -> RuleSet:
         """What the file says to ``token``: the merged groups that name it, or else the ``*`` groups."""
@@ -374,11 +391,11 @@ class RobotsTxt:
         add = entries.append
         for line, value in rules:
             if line > 0:
-                # house: an allow must start with `/`, as section 2.2.2 has it
-                if value[:1] == "/":
+                # section 2.2.2 has patterns start with `/`; the example of section 5.1 has one start with `*`
+                if value[:1] in _STARTS:
                     add((normalize(value), 1, line))
                 continue
-            octets = value if value[:1] == "/" and "\0" not in value else _refused_octets(value)
+            octets = value if value[:1] == "/" and value.isascii() and "\0" not in value else _refused_octets(value)
             if not octets:
                 continue
             add((normalize(octets), 0, line))
@@ -389,10 +406,10 @@ class RobotsTxt:
 
 
 def _refused_octets(value: str) -> str:
-    """The pattern of a disallow value. House, to refuse only: ``*.pdf`` is taken as Google takes it, ``private`` as
-    ``/private``, an absolute URL as its path unless that is the whole site, and NUL around the value is dropped."""
+    """The pattern of a disallow value. House, to refuse only: ``private`` is taken as ``/private``, an absolute URL as
+    its path unless that is the whole site, and what nobody sees around the value (NUL, zero width) is dropped."""
     value = value.strip().strip(_UNSEEN).strip()
-    if not value or value[0] in "/*":
+    if not value or value[0] in _STARTS:
         return value
     absolute = _ABSOLUTE.fullmatch(value)
     return "/" + value if absolute is None else absolute[1] or ""
@@ -408,9 +425,10 @@ def _as_latin_1(text: str) -> str:
 
 
 def _value(line: str) -> str:
+    """The value on a line that holds a rule."""
     text = line.partition("#")[0]
-    _, colon, value = text.partition(":")
-    return value if colon else text.split()[-1]
+    key, colon, value = text.partition(":")
+    return value if colon and "/" not in key else text.split()[-1]
 
 
 class _Pass:
@@ -421,7 +439,7 @@ class _Pass:
     def __init__(self) -> None:
         self.groups: list[_RawGroup] = []
         self.orphans: list[_RawRule] = []
-        self.records: list[Record] = []
+        self.records: list[_RawRecord] = []
         self.sitemaps: list[str] = []
         self.odd: list[int] = []
         self.sloppy = False
@@ -463,12 +481,11 @@ def _pass_over(lines: list[str], *, careful: bool) -> _Pass:
             found.sitemaps.append(_as_latin_1(value.strip()))
         else:
             value = value.strip()
-            if kind is other:
-                found.records.append(Record(number, key, _as_latin_1(value), len(found.groups) - 1 if group else None))
-            else:
-                found.records.append(Record(number, "crawl-delay", value, len(found.groups) - 1 if group else None))
+            if kind is not other:
+                key = "crawl-delay"
                 if group is not None:
                     group.delays.append((number, value))
+            found.records.append((number, key, value, len(found.groups) - 1 if group else None))
     return found
 
 
@@ -478,7 +495,7 @@ def _classify(line: str) -> tuple[_Key, str, str, bool]:
     text = line.partition("#")[0].strip(_BLANK)
     key, colon, value = text.partition(":")
     key = key.strip(_BLANK).lower()
-    if not colon:
+    if not colon or "/" in key:
         # house, after Google: a missing colon is forgiven where there are exactly two words
         words = text.split()
         kind = _KEYS.get(words[0].lower()) or _sloppy_key(words[0].lower()) if len(words) == 2 else None
@@ -534,14 +551,14 @@ def _remarkable(file: RobotsTxt) -> Iterable[_Found]:
             yield number, RemarkKind.MALFORMED, f"taken for {word}, and only to refuse"
     for line, _ in file._orphans:  # noqa: SLF001  # the same
         yield abs(line), RemarkKind.IGNORED, "a rule above the first user-agent line belongs to no group"
-    for record in read.records:
-        if record.key == "crawl-delay":
-            yield from _remarkable_delay(record)
-        elif _AI_KEY.search(record.key) and record.key not in _READ_ELSEWHERE:
+    for line, key, value, group_index in read.records:
+        if key == "crawl-delay":
+            yield from _remarkable_delay(line, value, group_index)
+        elif _AI_KEY.search(key) and key not in _READ_ELSEWHERE:
             yield (
-                record.line,
+                line,
                 RemarkKind.NOT_COUNTED,
-                f"`{record.key}` seems to be about AI, and nobody has specified it",
+                f"`{key}` seems to be about AI, and nobody has specified it",
             )
     for group in file._literal.groups:  # noqa: SLF001  # the same
         for line, value in group.agents:
@@ -559,23 +576,23 @@ def _remarkable(file: RobotsTxt) -> Iterable[_Found]:
 def _remarkable_rules(file: RobotsTxt) -> Iterable[_Found]:
     for group in file._literal.groups:  # noqa: SLF001  # this function is a part of RobotsTxt.notes
         for line, value in group.rules:
-            if not value or value[0] == "/":
+            if not value or value[0] in _STARTS:
                 continue
             if line > 0:
-                yield line, RemarkKind.MALFORMED, "the path of an allow must start with `/`; the line allows nothing"
-            elif value[0] != "*":
+                yield line, RemarkKind.MALFORMED, "a path starts with `/` or `*`; the line allows nothing"
+            else:
                 how = f"taken for `{octets}`" if (octets := _refused_octets(value)) else "the line refuses nothing"
-                yield -line, RemarkKind.MALFORMED, f"the path of a disallow must start with `/`; {how}"
+                yield -line, RemarkKind.MALFORMED, f"a path starts with `/` or `*`; {how}"
 
 
-def _remarkable_delay(record: Record) -> Iterable[_Found]:
-    seconds = _seconds(record.value)
+def _remarkable_delay(line: int, value: str, group_index: int | None) -> Iterable[_Found]:
+    seconds = _seconds(value)
     if seconds is None:
-        yield record.line, RemarkKind.MALFORMED, "the crawl delay is no number of seconds"
+        yield line, RemarkKind.MALFORMED, "the crawl delay is no number of seconds"
     elif seconds > ABSURD_DELAY_S:
-        yield record.line, RemarkKind.SUSPICIOUS, f"a crawl delay of more than {ABSURD_DELAY_S} s is nearly a refusal"
-    if record.group_index is None:
-        yield record.line, RemarkKind.IGNORED, "a crawl delay above the first user-agent line belongs to no group"
+        yield line, RemarkKind.SUSPICIOUS, f"a crawl delay of more than {ABSURD_DELAY_S} s is nearly a refusal"
+    if group_index is None:
+        yield line, RemarkKind.IGNORED, "a crawl delay above the first user-agent line belongs to no group"
 
 
 def parse(body: bytes, *, truncated: bool = False) -> RobotsTxt:
@@ -603,13 +620,13 @@ def _decode(body: bytes, *, truncated: bool) -> tuple[str, bool, str | None]:
     """The text, whether all of it was UTF-8 (or UTF-16), and what was cut, if anything. Octets that are not UTF-8
     become lone surrogates, which patterns.normalize turns back into these octets."""
     cut = None
+    wide = _utf_16(body)
     if len(body) > MAX_BYTES:
         cut = f"only the first {MAX_BYTES} bytes of {len(body)} were read"
-        truncated = body[MAX_BYTES] not in b"\r\n"
+        truncated = wide is not None or body[MAX_BYTES] not in b"\r\n"
         body = body[:MAX_BYTES]
     elif truncated:
         cut = f"the body was cut after {len(body)} bytes"
-    wide = _utf_16(body)
     if wide is not None:
         text = body.decode(wide, "replace").removeprefix("\ufeff")
         is_utf8 = True

@@ -19,7 +19,7 @@ from urllib.parse import urljoin
 
 from scrapy import Spider, signals
 from scrapy.crawler import Crawler
-from scrapy.exceptions import DontCloseSpider
+from scrapy.exceptions import DontCloseSpider, IgnoreRequest
 from scrapy.http import Request, Response, TextResponse
 from scrapy.spidermiddlewares.httperror import HttpError
 from scrapy.utils.response import get_base_url
@@ -37,6 +37,10 @@ ROW = "askfirst_row"
 IN_FLIGHT = 200
 
 
+class LeadsElsewhere(IgnoreRequest):
+    """A redirect that is not followed."""
+
+
 class FrontierSpider(Spider):
     """``max_pages`` counts the pages of the whole crawl, over all its runs; None for no limit."""
 
@@ -44,7 +48,7 @@ class FrontierSpider(Spider):
 
     def __init__(self, name: str | None = None, *, max_pages: object = None, **unknown: object) -> None:
         if unknown:
-            raise SettingsError(f"spider {self.name}: no argument {sorted(unknown)[0]!r}; see docs for those it takes")
+            raise SettingsError(f"spider {self.name}: no argument {min(unknown)!r}; see docs for those it takes")
         super().__init__(name)
         self.max_pages = whole_number("max_pages", max_pages, least=1)
         self.max_depth: int | None = None
@@ -57,16 +61,25 @@ class FrontierSpider(Spider):
         spider = super().from_crawler(crawler, *args, **kwargs)
         out = settings_of(crawler.settings).out
         assert out is not None
-        spider.frontier = Frontier(out, spider=spider.name)
-        if spider.frontier.resumed:
-            spider.frontier.take_up((item.url, item.final_url) for item in read_items(out))
-            spider.logger.info("going on in %s: %d addresses are waiting", out, spider.frontier.waiting())
-        spider.seed()
-        crawler.signals.connect(spider._item_written, signal=signals.item_scraped)
-        crawler.signals.connect(spider._item_lost, signal=signals.item_dropped)
-        crawler.signals.connect(spider._item_lost, signal=signals.item_error)
-        crawler.signals.connect(spider._idle, signal=signals.spider_idle)
-        crawler.signals.connect(spider._closed, signal=signals.spider_closed)
+        spider.frontier = Frontier(out)
+        try:
+            told = settings_of(crawler.settings)
+            policy = told.chosen_policy
+            spider.frontier.belong_to(
+                f"spider {spider.name}, purpose {told.purpose}, policy {policy.name} ({policy.digest[:15]})"
+            )
+            if spider.frontier.resumed:
+                spider.frontier.take_up((item.url, item.final_url) for item in read_items(out))
+                spider.logger.info("going on in %s: %d addresses are waiting", out, spider.frontier.waiting())
+            spider.seed()
+        except BaseException:
+            spider.frontier.close()
+            raise
+        crawler.signals.connect(spider.item_written, signal=signals.item_scraped)
+        crawler.signals.connect(spider.item_lost, signal=signals.item_dropped)
+        crawler.signals.connect(spider.item_lost, signal=signals.item_error)
+        crawler.signals.connect(spider.idle, signal=signals.spider_idle)
+        crawler.signals.connect(spider.ended, signal=signals.spider_closed)
         return spider
 
     # -- what a kind of crawl adds ----------------------------------------------------------------------------------
@@ -106,28 +119,28 @@ class FrontierSpider(Spider):
             yield Request(row.url, callback=self.received, errback=self.failed, dont_filter=True, meta={ROW: row})
 
     def _feed(self) -> bool:
-        engine = self.crawler.engine
-        if engine is None or engine.spider is None or len(self._in_flight) > IN_FLIGHT // 2:
+        if len(self._in_flight) > IN_FLIGHT // 2:
             return False
         requests = list(self._next())
         for request in requests:
-            engine.crawl(request)
+            self.crawler.engine.crawl(request)
         return bool(requests)
 
-    def _idle(self) -> None:
+    def idle(self) -> None:
+        """On ``spider_idle``."""
         if self._feed():
             raise DontCloseSpider
 
-    def _closed(self) -> None:
+    def ended(self) -> None:
+        """On ``spider_closed``."""
         self._closing = True
         self.frontier.close()
 
     def stop(self, reason: str) -> None:
         """Ends the crawl; what is not done stays for the next run."""
-        engine = self.crawler.engine
-        if not self._closing and engine is not None:
+        if not self._closing:
             self._closing = True
-            self._stopping = asyncio.ensure_future(engine.close_spider_async(reason=reason))
+            self._stopping = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))
 
     # -- outcomes ---------------------------------------------------------------------------------------------------
 
@@ -167,7 +180,7 @@ class FrontierSpider(Spider):
             self._refused(row, error, request.meta.get(META))
         elif isinstance(error, HttpError):
             self._settle(row, Outcome.FAILED, f"status {error.response.status}")
-        elif type(error).__name__ == "LeadsElsewhere":
+        elif isinstance(error, LeadsElsewhere):
             self.logger.info("%s", error)
             self._settle(row, Outcome.ELSEWHERE, str(error))
         else:
@@ -203,12 +216,14 @@ class FrontierSpider(Spider):
         self._in_flight.discard(row.id)
         self._feed()
 
-    def _item_written(self, response: Response) -> None:
+    def item_written(self, response: Response) -> None:
+        """On ``item_scraped``."""
         row = response.meta.get(ROW)
         if isinstance(row, Row):
             self._settle(row, Outcome.KEPT)
 
-    def _item_lost(self, response: Response) -> None:
+    def item_lost(self, response: Response) -> None:
+        """On ``item_dropped`` and ``item_error``."""
         # The row stays taken: the next run does it again.
         row = response.meta.get(ROW)
         if isinstance(row, Row):
@@ -234,7 +249,7 @@ def followable(response: Response, seen: Observation) -> tuple[str, ...]:
     return tuple(link for link in links if proper_url(link) not in left_out)
 
 
-# -- arguments: texts from a command line, or values from a program -------------------------------------------------------
+# -- arguments: texts from a command line, or values from a program ---------------------------------------------------
 
 
 def whole_number(name: str, value: object, *, least: int) -> int | None:
