@@ -71,7 +71,7 @@ class Standing:
     statements: tuple[Statement, ...]
     fresh_until: datetime
     looked_at: bytes
-    recorded: bool = False
+    recorded: int = 0
     rulings: dict[tuple[object, ...], tuple[Ruling, list[Reading]]] = field(default_factory=dict)
 
 
@@ -126,6 +126,7 @@ class Gate:
         self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._displayed: OrderedDict[str, tuple[Observation, ...]] = OrderedDict()
+        self._record = 1
 
     # -- the two questions ---------------------------------------------------------------------------------------
 
@@ -337,16 +338,18 @@ class Gate:
         decision = on_occasion(intent, self._ruling(intent, standing, parts, stage, now), at=now)
         looked_at = standing.looked_at
         try:
-            if not standing.recorded:
+            if standing.recorded != self._record:
                 for seen in standing.observations:
                     self._evidence.keep(seen)
-                standing.recorded = True
+                standing.recorded = self._record
             for seen in observations:
                 self._evidence.keep(seen)
             if observations:
                 looked_at = _joined(looked_at, _named(observations))
             self._log.append(decision_line(decision, b"[" + looked_at + b"]"))
         except EdgeError as error:
+            # What was recorded may be gone with the place it was in: every standing is to be kept again.
+            self._record += 1
             self._count("record/unwritable")
             return unrecorded(intent, self.policy, error, stage=stage, at=now)
         return decision

@@ -193,6 +193,12 @@ def open_gate(
     be made."""
     run = run or new_run()
     agent = settings.agent
+    # Before anything is written: a mistake in any setting leaves nothing behind.
+    cache = open_cache(settings.cache, settings.out)
+    registries = [
+        open_registry(spec, token=settings.registry_token, user_agent=settings.user_agent)
+        for spec in settings.registries
+    ]
     evidence: EvidenceStore = NoEvidence()
     log: DecisionLog = NoLog()
     if settings.out is not None:
@@ -209,13 +215,10 @@ def open_gate(
             connect_timeout_s=min(10, settings.look_timeout_s),
             clock=clock,
         ),
-        cache=open_cache(settings.cache, settings.out),
+        cache=cache,
         evidence=evidence,
         log=log,
-        registries=[
-            open_registry(spec, token=settings.registry_token, user_agent=settings.user_agent)
-            for spec in settings.registries
-        ],
+        registries=registries,
         worker=run,
         clock=clock,
         count=count,

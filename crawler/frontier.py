@@ -113,6 +113,10 @@ class Frontier:
                 f"output directory {out}: another crawl is using it; wait for it or name another one"
             ) from None
         self._out = out
+        # pages of the whole crawl that were handed out, redirect targets included; counted at the start and kept up,
+        # because counting walks through the whole table
+        self.pages_taken = 0
+        self._asked_again = False
         try:
             self._db = sqlite3.connect(out / FILE_NAME, isolation_level=None)
             self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
@@ -148,6 +152,8 @@ class Frontier:
                 "(SELECT id FROM urls WHERE kind = 'image' AND state = 0))"
             )
             self._db.execute("UPDATE urls SET state = ? WHERE kind = 'image' AND state = 0", (State.HIDDEN,))
+        self.pages_taken = self._number("SELECT count(*) FROM urls WHERE kind = 'page' AND outcome IS NOT NULL")
+        self._asked_again = True
 
     def _compare(self, written: Iterable[tuple[str, str]]) -> None:
         self._db.execute("CREATE TEMP TABLE IF NOT EXISTS written (key BLOB PRIMARY KEY, own INTEGER) WITHOUT ROWID")
@@ -214,13 +220,17 @@ class Frontier:
                 "WHERE shown.image = urls.id AND page.state IN (0, 1, 3))",
                 most - len(rows),
             )
-            rows += self._select("kind = 'page' AND outcome IS NOT NULL", most - len(rows))
+            if self._asked_again:
+                rows += self._select("kind = 'page' AND outcome IS NOT NULL", most - len(rows))
+                self._asked_again = len(rows) >= most
             left = most - len(rows)
             if max_pages is not None and left > 0:
-                left = min(left, max_pages - self.pages_taken())
+                left = min(left, max_pages - self.pages_taken)
             if left > 0:
                 depth = "" if max_depth is None else f" AND depth <= {int(max_depth)}"
-                rows += self._select(f"kind = 'page' AND outcome IS NULL{depth}", left)
+                new = self._select(f"kind = 'page' AND outcome IS NULL{depth}", left)
+                self.pages_taken += len(new)
+                rows += new
             self._db.executemany("UPDATE urls SET state = 1 WHERE id = ?", [(row.id,) for row in rows])
         return rows
 
@@ -236,31 +246,29 @@ class Frontier:
             for id, url, kind, depth, outcome in found  # noqa: A001 - the column's name
         ]
 
-    def pages_taken(self) -> int:
-        """How many pages of the whole crawl were handed out, redirect targets included."""
-        return self._number(
-            "SELECT count(*) FROM urls WHERE kind = 'page' AND (state IN (1, 2, 3) OR outcome IS NOT NULL)"
-        )
-
     def redirect(self, row: Row, target: str) -> bool:
         """Whether a redirect of this row to the target is followed: no, when another row answers for the target."""
         proper = proper_url(target)
         if proper is None:
             return False
         with self._transaction():
-            found = self._db.execute("SELECT id, state, via FROM urls WHERE key = ?", (key_of(proper),)).fetchone()
+            found = self._db.execute(
+                "SELECT id, state, via, kind, outcome FROM urls WHERE key = ?", (key_of(proper),)
+            ).fetchone()
             if found is None:
                 self._db.execute(
                     "INSERT INTO urls (key, url, kind, depth, state, via) VALUES (?, ?, ?, ?, 1, ?)",
                     (key_of(proper), proper, row.what, row.depth, row.id),
                 )
+                self.pages_taken += row.what is What.PAGE
                 return True
-            id, state, via = found  # noqa: A001 - the column's name
+            id, state, via, kind, outcome = found  # noqa: A001 - the column's name
             if row.id in (id, via):
                 return True
             if state not in (State.PENDING, State.HIDDEN):
                 return False
             self._db.execute("UPDATE urls SET state = 1, via = ? WHERE id = ?", (row.id, id))
+            self.pages_taken += kind == What.PAGE and outcome is None
             return True
 
     # -- settling --------------------------------------------------------------------------------------------------
@@ -278,9 +286,9 @@ class Frontier:
                 (state, Outcome.KEPT if row.was_kept and state is State.DEFERRED else outcome, reason, row.id),
             )
 
-    def waiting(self) -> int:
-        """How many rows could still be handed out."""
-        return self._number("SELECT count(*) FROM urls WHERE state = 0")
+    def waiting(self, most: int = -1) -> int:
+        """How many rows could still be handed out; counting ends at ``most``."""
+        return self._number("SELECT count(*) FROM (SELECT 1 FROM urls WHERE state = 0 LIMIT ?)", most)
 
     # -- notes, counts ---------------------------------------------------------------------------------------------
 
@@ -304,8 +312,8 @@ class Frontier:
         self._db.close()
         os.close(self._lock)
 
-    def _number(self, question: str) -> int:
-        return int(self._db.execute(question).fetchone()[0])
+    def _number(self, question: str, *values: int) -> int:
+        return int(self._db.execute(question, values).fetchone()[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from scrapy import signals
 from scrapy.crawler import Crawler
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import CloseSpider, IgnoreRequest
 from scrapy.http import Request, Response
 from scrapy.settings import BaseSettings
 
@@ -66,6 +66,7 @@ class Door:
     defer_tries: int
     defer_wait_s: float
     gate: Gate
+    shut: str | None = None
     _purpose: Purpose = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,8 +95,14 @@ class Door:
         return door
 
     def opened(self) -> None:
-        """Says once what this crawl obeys. Raises SettingsError when the guard was replaced since."""
-        _check_guard(self.crawler)
+        """Says once what this crawl obeys. When the guard was replaced since, shuts the door and raises CloseSpider."""
+        try:
+            _check_guard(self.crawler)
+        except SettingsError as error:
+            # Scrapy only logs what a signal's handler raises, CloseSpider excepted: so the door itself stays shut.
+            self.shut = str(error)
+            logger.error("%s", error)  # noqa: TRY400  # the operator's mistake needs no traceback
+            raise CloseSpider("askfirst_unguarded") from error
         agent = self.gate.agent
         logger.info(
             "asking first as %s for purpose %s under policy %s; the record goes to %s",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Self
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
 from scrapy import Spider, signals
 from scrapy.crawler import Crawler
@@ -49,6 +49,8 @@ class RightsFetchMiddleware:
             if url.startswith("data:"):
                 return
             raise Unanswerable(f"{url[:100]} is not http or https: nobody can be asked about it")
+        if self._door.shut is not None:
+            raise Unanswerable(self._door.shut)
         passage = _passage(request)
         intent = self._door.intent(url)
         gate = self._door.gate
@@ -137,7 +139,7 @@ def _passage(request: Request) -> Passage:
     if isinstance(before, Passage):
         if before.url == request.url:
             passage.tries, passage.hops = before.tries, before.hops
-        elif before.head is not None and before.leads_to == request.url:
+        elif before.head is not None and before.leads_to == urldefrag(request.url)[0]:
             passage.hops = (*before.hops, before.head)
     request.meta[META] = passage
     return passage
@@ -147,4 +149,5 @@ def _leads_to(response: Response) -> str | None:
     location = response.headers.get("Location")
     if location is None or not 300 <= response.status < 400:
         return None
-    return urljoin(response.url, safe_url_string(location))
+    # Without the fragment, which the request that follows may have from the one before (RFC 9110 section 10.2.2).
+    return urldefrag(urljoin(response.url, safe_url_string(location)))[0]

@@ -38,6 +38,8 @@ class RightsKeepMiddleware:
         if not response.url.startswith(("http://", "https://")):
             return response
         passage = request.meta.get(META)
+        if isinstance(passage, Passage) and passage.url != request.url:
+            passage = None  # of the request whose meta this one copied; a cache answered before it was asked about
         head = passage.head if isinstance(passage, Passage) else None
         truncated = "download_stopped" in response.flags
         if head is not None and head.document.url == response.url:

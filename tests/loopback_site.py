@@ -97,9 +97,9 @@ class Site:
         self._replies[url] = list(replies) or [Reply(f"<title>{path}</title>")]
         return url
 
-    def robots(self, host: str, text: str, **held: float) -> None:
+    def robots(self, host: str, text: str, *, after_s: float = 0) -> None:
         """A robots.txt for the host."""
-        self.publish(host, "/robots.txt", Reply(text, kind="text/plain", **held))
+        self.publish(host, "/robots.txt", Reply(text, kind="text/plain", after_s=after_s))
 
     def before_page(self, count: int, act: Callable[[], Awaitable[None]]) -> None:
         """Acts when this many pages were asked for, before the last of them is answered."""

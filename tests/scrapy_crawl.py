@@ -27,12 +27,12 @@ from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights.model import Decision, Stage, Verdict
 from askfirst.rights.policy import PROFILES, Policy
 from askfirst.rights.record import parse_line
-from tests.loopback_site import Site
+from loopback_site import Site
 
 AGENT = "ExBot/1.0 (+https://ex.example/bot)"
 WITHIN_S = 60
 
-_BEFORE = '''
+_BEFORE = """
 import asyncio, json, sys
 import scrapy
 from scrapy.crawler import AsyncCrawlerProcess
@@ -73,9 +73,9 @@ class Collect:
         seen["items"].append(dict(item))
         return item
 
-'''
+"""
 
-_AFTER = '''
+_AFTER = """
 
 process = AsyncCrawlerProcess(told["settings"])
 crawlers = [process.create_crawler(spider) for spider in SPIDERS]
@@ -85,7 +85,7 @@ process.start()
 seen["stats"] = [crawler.stats.get_stats() if crawler.stats else {} for crawler in crawlers]
 print(json.dumps(seen, default=str))
 sys.exit(3 if process.bootstrap_failed else 0)
-'''
+"""
 
 PLAIN = "SPIDERS = [Watched]"
 

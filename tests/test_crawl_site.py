@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from crawl_process import asked_before, crawl, decisions, items, summary
 from fastwarc.warc import ArchiveIterator
+from small_web import Answer, Web, page, picture
 
 from askfirst.wiring import SettingsError
-from crawl_process import asked_before, crawl, decisions, items, summary
 from crawler.spiders.site import SiteSpider, site_of
-from small_web import Answer, Web, page, picture
 
 pytestmark = pytest.mark.crawl
 
@@ -161,7 +161,7 @@ def test_what_cannot_be_looked_at_waits_for_the_next_run(tmp_path: Path) -> None
 def test_a_bad_argument_is_one_line(arguments: dict[str, str], word: str) -> None:
     """A bad argument is a SettingsError of one line that names it."""
     with pytest.raises(SettingsError, match=word) as raised:
-        SiteSpider(**arguments)  # type: ignore[arg-type]  # what a command line may hold
+        SiteSpider(**arguments)
     assert "\n" not in str(raised.value)
 
 

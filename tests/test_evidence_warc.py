@@ -145,10 +145,10 @@ def _alike(one: Observation, other: Observation) -> bool:
 
 class TestOnce:
     def test_the_same_is_written_once(self, tmp_path: Path) -> None:
-        """A second look that saw the same, later, writes nothing; one that saw anything else is kept."""
+        """The same observation is written once; what differs in anything, in its time too, is kept."""
         first = _observation()
-        later = _observation(observed_at=NOW + timedelta(days=1), fresh_s=7)
         others = [
+            _observation(observed_at=NOW + timedelta(days=1)),
             _observation(body=b"other"),
             _observation(status=404),
             _observation(headers=()),
@@ -157,7 +157,7 @@ class TestOnce:
             _observation(outage=Outage.BROKEN),
             _observation(redirects=("https://museum.example/0",)),
         ]
-        assert _kept(tmp_path, first, later, *others, first, *others) == [first, *others]
+        assert _kept(tmp_path, first, _observation(fresh_s=7), *others, first, *others) == [first, *others]
 
     def test_memory_is_bounded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The oldest is forgotten, and then kept again; what is remembered does not grow."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.loopback_site import LOOKED_AT, Reply, Site
-from tests.redis_server import Server, free_port, redis_on_path, valkey
-from tests.scrapy_crawl import Crawled, check_record, crawl
+from loopback_site import LOOKED_AT, Reply, Site
+from redis_server import Server, free_port, redis_on_path, valkey
+from scrapy_crawl import Crawled, check_record, crawl
 
 pytestmark = pytest.mark.crawl
 
@@ -37,7 +37,8 @@ def first_requests(site: Site) -> list[str]:
 
 def all_refused(crawled: Crawled) -> None:
     assert crawled.kept == []
-    assert [(f.verdict, f.stage, f.because) for f in crawled.failed] == [("refuse", "fetch", ("robots.txt",))] * REQUESTS
+    told = [(f.verdict, f.stage, f.because) for f in crawled.failed]
+    assert told == [("refuse", "fetch", ("robots.txt",))] * REQUESTS
 
 
 async def test_of_twenty_first_requests_none_arrives(site: Site, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from crawl_process import asked_before, begin, crawl, items, kill, summary
+from small_web import Answer, Web, page, picture
 
 from askfirst.wiring import SettingsError
-from crawl_process import asked_before, begin, crawl, items, kill, summary
 from crawler.frontier import Frontier, Outcome, Row, What, counts
-from small_web import Answer, Web, page, picture
 
 A, IMG = "a.lab.test", "img.lab.test"
 OPT_OUT = {"ASKFIRST_POLICY": "opt-out"}
@@ -58,14 +58,39 @@ def test_what_a_page_says_of_its_images_outlives_a_kill(tmp_path: Path) -> None:
             held.set()
             free.wait(60)
 
+    # in a store on disk the dead process's claim on the look would have to lapse first
+    told = OPT_OUT | {"ASKFIRST_CACHE": "memory:"}
+    with Web(answers, on_request=hold) as web:
+        process = begin("site", tmp_path, told, sites=web.url())
+        assert held.wait(60)
+        kill(process)
+        free.set()
+        log = crawl("site", tmp_path, told, sites=web.url())
+    assert web.resources() == [(A, "/"), (A, "/")], log
+    assert set(items(tmp_path)) == {web.url()}
+
+
+@pytest.mark.crawl
+def test_what_is_refused_by_a_later_look_is_withdrawn(tmp_path: Path) -> None:
+    """A page that a killed run kept, and that refuses when it is asked again, is no item any more."""
+    held, free = threading.Event(), threading.Event()
+    answers = {(A, "/"): page("/2", images=("/i.png",)), (A, "/2"): page(), (A, "/i.png"): picture()}
+
+    def hold(_host: str, path: str) -> None:
+        if path == "/i.png" and not free.is_set():
+            held.set()
+            free.wait(60)
+
     with Web(answers, on_request=hold) as web:
         process = begin("site", tmp_path, OPT_OUT, sites=web.url())
         assert held.wait(60)
         kill(process)
         free.set()
+        answers[A, "/"] = page(X_Robots_Tag="noai")
         log = crawl("site", tmp_path, OPT_OUT, sites=web.url())
-    assert web.resources() == [(A, "/"), (A, "/")], log
-    assert set(items(tmp_path)) == {web.url()}
+    assert set(items(tmp_path)) == {web.url("/2")}, log
+    assert "withdrawn" in log
+    assert web.resources().count((A, "/i.png")) == 1, "a picture that no kept page shows is not asked for"
 
 
 @pytest.mark.crawl
@@ -87,7 +112,7 @@ def test_a_dataset_that_cannot_be_written_stops_the_crawl(tmp_path: Path) -> Non
     assert set(items(tmp_path)) == {web.url(f"/{n}") for n in (1, 2, 3)}
 
 
-# -- the frontier by itself ----------------------------------------------------------------------------------------------
+# -- the frontier by itself --------------------------------------------------------------------------------------------
 
 
 def _frontier(out: Path, *urls: str) -> Frontier:
@@ -164,7 +189,7 @@ def test_a_redirect_target_has_one_row_that_answers_for_it(tmp_path: Path) -> No
     assert frontier.redirect(source, "http://h/to")
     assert frontier.redirect(source, "http://h/to"), "a retry of the same hop"
     assert frontier.take(10) == []
-    assert frontier.pages_taken() == 3
+    assert frontier.pages_taken == 3
     frontier.settle(source, Outcome.KEPT)
     found = counts(tmp_path)
     assert found is not None

@@ -29,6 +29,7 @@ from askfirst.rights.policy import PROFILES
 from askfirst.rights.read import read
 from askfirst.rights.reader import Target
 from askfirst.rights.signals.registry_records import read_registry
+from askfirst.rights.wire import decision_line
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 AGENT = Agent(product_token="ExBot", user_agent="ExBot/1.0")
@@ -96,13 +97,14 @@ def test_deep_nesting_is_a_failed_look_or_a_remark() -> None:
         assert said.signals or said.remarks
 
 
+_LETTERS = st.characters(categories=None) | st.just("\ud800")  # JSON can escape half a surrogate pair
 _JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.text(max_size=8)
-    | st.sampled_from(["grant", "refuse", "museum.example"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    | st.sampled_from(["grant", "refuse", "museum.example", "opt-out \ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(_LETTERS, max_size=8), inner, max_size=3),
     max_leaves=10,
 )
 _KEYS = st.sampled_from(["scope", "categories", "verdict", "grantee", "terms", "valid_until", "reference"])
@@ -111,8 +113,10 @@ _KEYS = st.sampled_from(["scope", "categories", "verdict", "grantee", "terms", "
 @settings(max_examples=200)
 @given(records=st.lists(st.dictionaries(_KEYS, _JSON, max_size=7) | _JSON, max_size=3))
 def test_no_record_raises(records: list[object]) -> None:
-    """Any JSON for records is read."""
-    read_registry(_answer(json.dumps({"records": records}).encode()), AGENT).on(_target(URL))
+    """Any JSON for records is read, decided and written down."""
+    intent = Intent(url=URL, agent=AGENT, purpose=Purpose.TRAIN)
+    reading = read(intent, [_answer(json.dumps({"records": records}).encode())], PROFILES["strict"])
+    decision_line(decide(intent, reading, PROFILES["strict"], stage=Stage.KEEP, at=AT))
 
 
 @given(body=st.binary(max_size=60))

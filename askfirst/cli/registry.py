@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from askfirst.edges.registry_sqlite import SqliteRegistry
+from askfirst.edges.registry_sqlite import RegistryFileError, SqliteRegistry
 from askfirst.explain import shown
 from askfirst.gate import utc_now
 from askfirst.rights.consent import RecordError, parse_record
@@ -95,8 +95,12 @@ def import_records(
     """Import records from a file: all of them, or none."""
     if not records.is_file():
         raise SettingsError(f"{records}: no such file; name a file of JSON Lines or CSV")
-    report = _open(registry, must_exist=False).import_file(records)
-    Console(highlight=False).print(f"imported into {registry}: {report}", markup=False)
+    try:
+        report = _open(registry, must_exist=False).import_file(records)
+    except RegistryFileError as error:
+        raise SettingsError(str(error)) from None
+    told = f"{report.read} records read, {report.added} added, {report.already_there} already there"
+    Console(highlight=False).print(f"imported into {registry}: {told}", markup=False)
 
 
 @app.command("remove")

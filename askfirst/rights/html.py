@@ -126,7 +126,7 @@ class PageElements:
             body = self._observation.body
             self._tree = LexborHTMLParser(_decoded(body, _encoding(self._observation)))
         base = _base(self._tree, self._observation.document.url)
-        found = (_absolute(base, reference) for reference in references(self._tree))
+        found = (_absolute(base, reference) for reference in dict.fromkeys(references(self._tree)))
         return tuple(dict.fromkeys(url for url in found if url is not None))
 
 

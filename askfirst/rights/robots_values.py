@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 from askfirst.rights.model import Care, Category, Terms
@@ -120,7 +121,7 @@ AI_BOTS: Final = frozenset(
 
 def meaning(rule: Rule) -> Meaning | None:
     """What a rule refuses, as far as its words go; None when it refuses nothing that we know of."""
-    if rule.name == "max-snippet" and rule.argument.strip() != "0":
+    if rule.name in SILENT or (rule.name == "max-snippet" and rule.argument.strip() != "0"):
         return None
     return MEANINGS.get(rule.name) or _look_alike_meaning(rule.name)
 
@@ -205,6 +206,7 @@ _DATE_GOES_ON: Final = re.compile(rf"\s*(?:\d|{_MONTH})", re.IGNORECASE)
 _QUOTES: Final = "\"'"
 
 
+@lru_cache(maxsize=1_024)
 def rules(value: str, bots: tuple[str, ...] = (EVERYBODY,)) -> tuple[Rule, ...]:
     """The rules of one value, in order; ``bots`` are those it is addressed to before it names any. Never raises."""
     return tuple(_Scan(bots).rules(value))

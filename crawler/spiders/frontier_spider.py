@@ -13,6 +13,7 @@ It holds what the spiders ``site`` and ``urls`` share. The gate's middlewares de
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Self
 from urllib.parse import urljoin
@@ -31,7 +32,7 @@ from askfirst.wiring import SettingsError
 from crawler.dataset import DatasetPipeline, Kept
 from crawler.frontier import Frontier, Outcome, Row, What, proper_url
 from crawler.items import read_items
-from middlewares.door import META, Passage, Refused, settings_of, with_body
+from middlewares.door import META, Passage, Refused, Unanswerable, settings_of, with_body
 
 ROW = "askfirst_row"
 IN_FLIGHT = 200
@@ -111,9 +112,13 @@ class FrontierSpider(Spider):
     def _next(self) -> Iterator[Request]:
         if self._closing:
             return
-        self.fill()
         room = IN_FLIGHT - len(self._in_flight)
-        rows = self.frontier.take(room, max_pages=self.max_pages, max_depth=self.max_depth)
+        try:
+            self.fill()
+            rows = self.frontier.take(room, max_pages=self.max_pages, max_depth=self.max_depth)
+        except sqlite3.Error as error:
+            self._frontier_lost(error)
+            return
         self._in_flight.update(row.id for row in rows)
         for row in rows:
             yield Request(row.url, callback=self.received, errback=self.failed, dont_filter=True, meta={ROW: row})
@@ -178,6 +183,9 @@ class FrontierSpider(Spider):
         error = failure.value
         if isinstance(error, Refused):
             self._refused(row, error, request.meta.get(META))
+        elif isinstance(error, Unanswerable):
+            # nobody was asked, so nothing is final
+            self._settle(row, Outcome.DEFERRED, str(error)[:500])
         elif isinstance(error, HttpError):
             self._settle(row, Outcome.FAILED, f"status {error.response.status}")
         elif isinstance(error, LeadsElsewhere):
@@ -209,12 +217,21 @@ class FrontierSpider(Spider):
         return dataset is None or dataset.withdraw(row.url, decision)
 
     def _settle(self, row: Row, outcome: Outcome, reason: str | None = None) -> None:
-        self.frontier.settle(row, outcome, reason)
+        try:
+            self.frontier.settle(row, outcome, reason)
+        except sqlite3.Error as error:
+            self._frontier_lost(error)
+            return
         stats = self.crawler.stats
         assert stats is not None
         stats.inc_value(f"askfirst/frontier/{outcome}")
         self._in_flight.discard(row.id)
         self._feed()
+
+    def _frontier_lost(self, error: sqlite3.Error) -> None:
+        if not self._closing:
+            self.logger.error("cannot write the frontier: %s; the crawl stops here, start it again to go on", error)
+            self.stop("frontier unwritable")
 
     def item_written(self, response: Response) -> None:
         """On ``item_scraped``."""

@@ -62,7 +62,7 @@ class UrlsSpider(FrontierSpider):
         self._entries = islice(self._list.entries(), self._read, None)
 
     def fill(self) -> None:
-        if self._list is None or self.frontier.waiting() > BATCH // 2:
+        if self._list is None or self.frontier.waiting(BATCH) > BATCH // 2:
             return
         while batch := list(islice(self._entries, BATCH)):
             with self.frontier.together():
@@ -77,7 +77,7 @@ class UrlsSpider(FrontierSpider):
                     self._read - len(batch) + 1,
                     self._read,
                 )
-            if self.frontier.waiting() > BATCH // 2:
+            if self.frontier.waiting(BATCH) > BATCH // 2:
                 return
 
     def found(self, row: Row, seen: Observation, links: tuple[str, ...]) -> None:

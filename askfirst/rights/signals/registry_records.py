@@ -119,20 +119,25 @@ def _entry(observation: Observation, index: int, given: object) -> _Entry:
         record = parse_record(given)
     except RecordError as error:
         refuses = _looks_like_a_refusal(given)
-        return _Entry(_text(given, "scope"), _text(given, "grantee"), None, str(error), refuses, words)
+        return _Entry(_text(given, "scope"), _text(given, "grantee"), None, _writable(str(error)), refuses, words)
     return _Entry(record.scope, record.grantee or "", record, "", record.verdict is Verdict.REFUSE, words)
 
 
 def _shown(given: object) -> str:
     try:
-        return json.dumps(given, ensure_ascii=False)
+        return _writable(json.dumps(given, ensure_ascii=False))
     except RecursionError:
         return "a record that is nested too deep to be shown"
 
 
+def _writable(text: str) -> str:
+    """JSON can escape half a surrogate pair, which no UTF-8 record of ours could hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _text(given: Mapping[str, object], key: str) -> str:
     value = given.get(key)
-    return value.strip() if isinstance(value, str) else ""
+    return _writable(value.strip()) if isinstance(value, str) else ""
 
 
 def _looks_like_a_refusal(given: Mapping[str, object]) -> bool:

@@ -121,7 +121,7 @@ class RobotsStatement:
         return reading
 
     def _read(self, surface: _Surface) -> Reading:
-        signals: dict[Signal, None] = {}
+        signals: dict[tuple[object, ...], Signal] = {}
         remarks: list[Remark] = []
         unknown: dict[str, Evidence] = {}
         for said in self._said:
@@ -132,6 +132,10 @@ class RobotsStatement:
             elsewhere: dict[str, Evidence] = {}
             for rule in rules(said.value, said.bots):
                 meant = meaning(rule)
+                to_us = any(bot == EVERYBODY or addresses(bot, self._agent.product_token) for bot in rule.bots)
+                hint = () if to_us or not any(is_ai_bot(bot) for bot in rule.bots) else as_hint(rule, meant)
+                if meant is None and not hint and (is_known(rule.name) or not to_us):
+                    continue
                 words = self._words(said, rule.start, GRAMMAR if meant is None else meant.spec)
                 if rule.name == "unavailable_after":
                     ended = date_of(rule.argument)
@@ -140,14 +144,13 @@ class RobotsStatement:
                         remarks.append(self._remark(RemarkKind.MALFORMED, note, words))
                     if ended is None or ended > self._observation.observed_at:
                         continue
-                if any(bot == EVERYBODY or addresses(bot, self._agent.product_token) for bot in rule.bots):
-                    if meant is not None:
-                        signals.update(dict.fromkeys(self._signals(meant.effects, surface, words)))
-                    elif not is_known(rule.name):
-                        unknown.setdefault(rule.name, words)
-                elif any(is_ai_bot(bot) for bot in rule.bots):
-                    signals.update(dict.fromkeys(self._signals(as_hint(rule, meant), surface, words)))
-                elif meant is not None:
+                if hint:
+                    self._refuse(hint, surface, words, signals)
+                elif meant is None:
+                    unknown.setdefault(rule.name, words)
+                elif to_us:
+                    self._refuse(meant.effects, surface, words, signals)
+                else:
                     elsewhere.setdefault(f"{', '.join(rule.bots)}: {rule.name}", words)
             remarks += self._listed("addressed to another bot, not to us", elsewhere)
         remarks += self._listed("unknown, without effect", unknown)
@@ -156,22 +159,31 @@ class RobotsStatement:
             for word, words in unknown.items()
             if (plain := resembles(word)) is not None
         ]
-        return Reading(signals=tuple(signals), remarks=tuple(remarks)) if signals or remarks else NOTHING
+        return Reading(signals=tuple(signals.values()), remarks=tuple(remarks)) if signals or remarks else NOTHING
 
-    def _signals(self, effects: Sequence[Effect], surface: _Surface, words: Evidence) -> Iterator[Signal]:
+    def _refuse(
+        self,
+        effects: Sequence[Effect],
+        surface: _Surface,
+        words: Evidence,
+        signals: dict[tuple[object, ...], Signal],
+    ) -> None:
+        """Adds what is refused; two rules of one field that refuse the same are one signal."""
         for effect in effects:
             for covers, care in _covered(effect, surface):
-                yield Signal(
-                    source=self._source,
-                    protocol=self._protocol,
-                    category=effect.category,
-                    basis=Basis.PREFERENCE,
-                    verdict=Verdict.REFUSE,
-                    covers=covers,
-                    terms=effect.terms,
-                    care=care,
-                    evidence=words,
-                )
+                key = (words.at, effect.category, covers, care, effect.terms)
+                if key not in signals:
+                    signals[key] = Signal(
+                        source=self._source,
+                        protocol=self._protocol,
+                        category=effect.category,
+                        basis=Basis.PREFERENCE,
+                        verdict=Verdict.REFUSE,
+                        covers=covers,
+                        terms=effect.terms,
+                        care=care,
+                        evidence=words,
+                    )
 
     def _listed(self, note: str, seen: Mapping[str, Evidence]) -> list[Remark]:
         """One remark for all of them: a page of prose must not become a page of remarks."""

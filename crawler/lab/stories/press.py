@@ -139,6 +139,7 @@ library = Site(
     files=MappingProxyType({TDMREP_PATH: _tdmrep(("/catalog/", 1, None), ("/room/", 0, None))}),
 )
 
+_FOG = Picture(path="/figures/fog-1.png", title="Figure 1: fog by courtyard", seed="fog", style="circles")
 _JOURNAL_META = (("tdm-reservation", "1"), ("tdm-policy", "http://journal.lab.test/rights.html"))
 
 journal = Site(
@@ -148,16 +149,14 @@ journal = Site(
     story="We are a journal with one editor and no access to the server's settings. Each paper carries its "
     "reservation in its head, where the editor can reach it.",
     pages=(
-        front(),
+        front(_FOG),
         Page(
             path="/papers/fog.html",
             title="On fog in courtyards",
             text=("Fog settles where doors are left open. Forty courtyards, two winters.",),
             meta=_JOURNAL_META,
             expect=refused(Reason.TDMREP),
-            pictures=(
-                Picture(path="/figures/fog-1.png", title="Figure 1: fog by courtyard", seed="fog", style="circles"),
-            ),
+            pictures=(_FOG,),
         ),
         Page(
             path="/papers/puddles.html",
