@@ -250,9 +250,9 @@ class Gate:
         )
 
     async def _see(self, documents: Sequence[Document]) -> list[Seen]:
-        """All documents at once, but for those that a robots.txt which is at hand bars."""
+        """All documents at once, but for those that the robots.txt which was seen last bars."""
         known = await self._looking.recall(documents)
-        rules = [o for one in known if one is not None and self._looking.fresh(one) for o in (one.latest,)]
+        rules = [o for one in known if one is not None for o in one.observations(self._clock())]
         barred = statements(rules, self.agent, self._readers)
         return await asyncio.gather(
             *(

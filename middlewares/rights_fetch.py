@@ -87,14 +87,14 @@ class RightsFetchMiddleware:
     # -- DEFER ---------------------------------------------------------------------------------------------------
 
     async def _later(self, request: Request, passage: Passage, decision: Decision) -> Decision:
-        """The decision after waiting here (a pipeline awaits this very request), or Refused after having put the
+        """The decision after waiting here (somebody awaits this very request), or Refused after having put the
         request back for later (so that it holds no slot while it waits)."""
         gate = self._door.gate
         while decision.ruling.verdict is Verdict.DEFER and passage.tries < self._door.defer_tries:
             passage.tries += 1
             self._door.tell(decision)
             wait_s = self._wait_s(request.url)
-            if request.callback is not NO_CALLBACK:
+            if _waits_for_callback(request):
                 self._put_back(request, wait_s)
                 raise Refused(decision)
             await asyncio.sleep(wait_s)
@@ -117,7 +117,7 @@ class RightsFetchMiddleware:
     async def _crawl_later(self, request: Request, wait_s: float) -> None:
         await asyncio.sleep(wait_s)
         engine = self._crawler.engine
-        if engine is not None and engine.spider is not None:
+        if engine.spider is not None:
             engine.crawl(request)
 
     def stay_open(self, spider: Spider) -> None:  # noqa: ARG002  # Scrapy's signature
@@ -129,6 +129,15 @@ class RightsFetchMiddleware:
         """On ``spider_closed``."""
         for task in self._waiting:
             task.cancel()
+
+
+def _waits_for_callback(request: Request) -> bool:
+    """Whether the answer goes to a callback, and not to somebody who awaits it: a pipeline, or a caller of
+    ``engine.download_async``. A request without callback is the spider's own if it came out of its start or its
+    callbacks; where that cannot be told, it is awaited."""
+    if request.callback is NO_CALLBACK:
+        return False
+    return request.callback is not None or "is_start_request" in request.meta or "depth" in request.meta
 
 
 def _passage(request: Request) -> Passage:

@@ -2,7 +2,7 @@
 
 The server runs in the test's own process, so that a test waits for what happens and never for a while. Whatever is not
 scripted is a 404. A reply can be held until the test lets it go, and a moment can be hooked: ``before_page(20, act)``
-acts when the twentieth page is asked for, before it is answered.
+acts when the twentieth page is asked for, before it is answered, and ``before(url, act)`` when that URL is.
 
 What it is not: a model of the web. The lab web of the demo is that.
 """
@@ -30,7 +30,7 @@ _SEND_BUFFER_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer. ``padded_to_bytes`` makes the body that long, written in pieces. ``after_s`` and ``until`` hold it."""
+    """One answer. ``padded_to_bytes`` makes the body that long, in pieces. ``after_s`` and ``until`` hold it."""
 
     body: bytes | str = b""
     status: int = 200
@@ -66,7 +66,7 @@ class Site:
     sent_bytes: Counter[str] = field(default_factory=Counter)
     cut: list[str] = field(default_factory=list)
     _replies: dict[str, list[Reply]] = field(default_factory=dict)
-    _moments: dict[int, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    _moments: dict[int | str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     _runner: web.ServerRunner | None = None
     _answering: int = 0
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -105,6 +105,10 @@ class Site:
         """Acts when this many pages were asked for, before the last of them is answered."""
         self._moments[count] = act
 
+    def before(self, url: str, act: Callable[[], Awaitable[None]]) -> None:
+        """Acts when this URL is asked for the first time, before it is answered."""
+        self._moments[url] = act
+
     # -- what happened -----------------------------------------------------------------------------------------------
 
     def pages(self, host: str | None = None) -> list[str]:
@@ -139,14 +143,19 @@ class Site:
         try:
             async with self._changed:
                 self._changed.notify_all()
-            moment = self._moments.pop(len(self.page_visits()), None) if path not in LOOKED_AT else None
-            if moment is not None:
-                await moment()
+            await self._act(url)
+            if path not in LOOKED_AT:
+                await self._act(len(self.page_visits()))
             return await self._reply(request, url)
         finally:
             self._answering -= 1
             async with self._changed:
                 self._changed.notify_all()
+
+    async def _act(self, moment: int | str) -> None:
+        act = self._moments.pop(moment, None)
+        if act is not None:
+            await act()
 
     async def _reply(self, request: web.BaseRequest, url: str) -> web.StreamResponse:
         replies = self._replies.get(url, [Reply("nothing here", status=404)])

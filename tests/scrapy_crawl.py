@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
 
+from loopback_site import Site
+
 from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights.model import Decision, Stage, Verdict
 from askfirst.rights.policy import PROFILES, Policy
 from askfirst.rights.record import parse_line
-from loopback_site import Site
 
 AGENT = "ExBot/1.0 (+https://ex.example/bot)"
 WITHIN_S = 60
@@ -63,7 +64,7 @@ class Watched(scrapy.Spider):
         if isinstance(error, Refused):
             told["verdict"] = error.decision.verdict.word
             told["stage"] = error.decision.stage.value
-            told["because"] = [signal.protocol for signal in error.decision.because]
+            told["because"] = list(dict.fromkeys(signal.protocol for signal in error.decision.because))
             told["links"] = list(error.links)
         seen["failed"].append(told)
 

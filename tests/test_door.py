@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
-from askfirst.rights.policy import parse_policy
 from loopback_site import Reply, Site
 from redis_server import free_port
-from scrapy_crawl import AGENT, PLAIN, check_record, crawl, decisions, run_python
+from scrapy_crawl import AGENT, check_record, crawl, decisions, run_python
+
+from askfirst.rights.policy import parse_policy
 
 pytestmark = pytest.mark.crawl
 
@@ -324,9 +324,19 @@ IMPATIENT = 'extends = "opt-out"\n[max_age]\noutage = 1\n'
 
 DEFERRED = """
 class Later(Watched):
-    def arrived(self, response):
+    async def start(self):
+        async for request in super().start():
+            yield request
+        yield scrapy.Request(told["settings"]["STARTED"], errback=self.failed)
+
+    def parse(self, response):
+        seen["notes"].append(["parsed", response.url])
+
+    async def arrived(self, response):
         super().arrived(response)
         if response.url.endswith("/gallery"):
+            inline = await self.crawler.engine.download_async(scrapy.Request(told["settings"]["INLINE"]))
+            seen["notes"].append(["awaited", inline.url])
             yield {"image_urls": response.css("img::attr(src)").getall()}
 
 
@@ -335,10 +345,11 @@ SPIDERS = [Later]
 
 
 async def test_what_cannot_be_asked_now_is_asked_again_within_the_run(site: Site, tmp_path: Path) -> None:
-    """Behind a robots.txt that fails once, pages and pictures are fetched later, once, and only then answered. Behind
-    one that goes on failing they are refused after the tries, unrequested. The spider stays open meanwhile."""
+    """Behind a robots.txt that fails once, pages, pictures and what a callback awaits are fetched later, once, and only
+    then answered. Behind one that goes on failing they are refused after the tries, unrequested. The spider stays open
+    meanwhile."""
     away = Reply("away", status=503, headers=[("Retry-After", "1")])
-    for host in ("later.test", "shown-later.test"):
+    for host in ("later.test", "shown-later.test", "awaited-later.test", "started-later.test"):
         site.publish(host, "/robots.txt", away, Reply("User-agent: *\nAllow: /\n", kind="text/plain"))
     for host in ("never.test", "shown-never.test"):
         site.publish(host, "/robots.txt", away)
@@ -349,10 +360,18 @@ async def test_what_cannot_be_asked_now_is_asked_again_within_the_run(site: Site
     gallery = site.publish("open.test", "/gallery", Reply(f"<img src='{shown_later}'><img src='{shown_never}'>"))
     policy = tmp_path / "policy.toml"
     policy.write_text(IMPATIENT, encoding="utf-8")
-    settings = {**MEDIA, "ASKFIRST_DEFER_TRIES": 2, "ASKFIRST_POLICY": str(policy)}
+    started, inline = site.publish("started-later.test", "/x"), site.publish("awaited-later.test", "/x")
+    settings = {
+        **MEDIA,
+        "ASKFIRST_DEFER_TRIES": 2,
+        "ASKFIRST_POLICY": str(policy),
+        "STARTED": started,
+        "INLINE": inline,
+    }
     crawled = await crawl(tmp_path, [later, never, gallery, nobody], settings, script=DEFERRED)
 
-    assert Counter(site.pages()) == {later: 1, gallery: 1, shown_later: 1}
+    assert Counter(site.pages()) == dict.fromkeys([later, started, gallery, inline, shown_later], 1)
+    assert sorted(crawled.notes) == [["awaited", inline], ["parsed", started]]
     assert sorted(crawled.kept) == sorted([later, gallery])
     assert len(crawled.failed) == 2
     for url in (never, nobody):
@@ -363,7 +382,7 @@ async def test_what_cannot_be_asked_now_is_asked_again_within_the_run(site: Site
     assert site.looks("never.test")["/robots.txt"] == 3
     assert site.looks("later.test")["/robots.txt"] == 2
     assert crawled.stats["finish_reason"] == "finished"
-    assert crawled.stats["askfirst/fetch/defer"] == 1 + 3 + 1 + 3 + 3
+    assert crawled.stats["askfirst/fetch/defer"] == 4 * 1 + 3 * 3
     check_record(site, crawled.out, policies=[parse_policy(IMPATIENT, where="policy.toml")])
 
 

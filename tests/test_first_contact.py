@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-
 from loopback_site import LOOKED_AT, Reply, Site
 from redis_server import Server, free_port, redis_on_path, valkey
 from scrapy_crawl import Crawled, check_record, crawl

@@ -318,7 +318,9 @@ async def test_every_decision_replays_from_its_evidence_to_the_same_id(policy: P
         {"scope": "h", "categories": ["tdm"], "verdict": "refuse", "grantee": "Other"},
     ]
     gate = lab.new_gate(registry=True)
-    body = '<meta name="robots" content="noimageai, noarchive"><img src="https://i/i.png"><meta name="robots" content="x">'
+    body = (
+        '<meta name="robots" content="noimageai, noarchive"><img src="https://i/i.png"><meta name="robots" content="x">'
+    )
     for path in ("a", "t", "p"):
         await gate.before_fetch(intent(f"https://h/{path}"))
         await gate.before_keep(intent(f"https://h/{path}"), response(lab, f"https://h/{path}", body, headers=HTML))

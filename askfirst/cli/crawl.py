@@ -128,9 +128,12 @@ def _run(project: Mapping[str, object], arguments: Mapping[str, object], *, show
     settings.setdict({k: v for k, v in project.items() if v is not None}, priority="cmdline")
     process = CrawlerProcess(settings)
     crawler = process.create_crawler("site")
-    process.crawl(crawler, **arguments)
+    failed: list[BaseException] = []
+    process.crawl(crawler, **arguments).addErrback(lambda failure: failed.append(failure.value))
     with Progress(lambda: _figures(crawler.stats), max_pages, show=show):
         process.start()
+    if failed:
+        raise failed[0]
     if crawler.stats is None:
         raise EdgeError(f"the crawl did not start; see {project['LOG_FILE']}")
     return str(crawler.stats.get_value("finish_reason") or "it did not start")

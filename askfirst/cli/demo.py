@@ -171,24 +171,22 @@ def _show(console: Console, crawls: Mapping[str, Crawled], out: Path) -> None:
         console.width = WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("site", no_wrap=True, min_width=12)
-    table.add_column("its story", no_wrap=True, overflow="ellipsis", max_width=max(24, console.width - 92))
+    table.add_column("its story", no_wrap=True, overflow="ellipsis", max_width=max(24, console.width - 81))
     for policy in crawls:
-        table.add_column(policy, no_wrap=True, min_width=22)
-    table.add_column("because (opt-out)", no_wrap=True, min_width=17)
+        table.add_column(policy, no_wrap=True, min_width=17)
+    table.add_column("because (opt-out)", no_wrap=True, min_width=25)
     sites = cast(Iterable[LabSite], import_module(LAB).SITES)
     for site in sites:
         tallies = [crawled.tallies.get(site.host, Tally()) for crawled in crawls.values()]
         why = ", ".join(sorted(tallies[0].because))
         table.add_row(site.host.partition(".")[0], site.trait, *map(_cell, tallies), Text(why, style="dim"))
-    table.add_section()
-    table.add_row("all", "", *(_cell(_sum(crawled.tallies.values())) for crawled in crawls.values()), "")
     console.print(table)
     console.print()
     for policy, crawled in crawls.items():
-        checked = (
-            f"{crawled.visits} requests in the lab's own access log, {len(crawled.trespasses)} of them not allowed"
-        )
-        console.print(f"{policy}: {checked} ({crawled.took_s:.1f} s)", style="red" if crawled.trespasses else "")
+        line = Text(f"{policy}: ").append_text(_cell(_sum(crawled.tallies.values())))
+        line.append(f"; {crawled.visits} requests in the lab's own access log, ")
+        line.append(f"{len(crawled.trespasses)} of them not allowed", style="red" if crawled.trespasses else "green")
+        console.print(line.append(f" ({crawled.took_s:.1f} s)"), soft_wrap=True)
         for url in crawled.trespasses[:5]:
             console.print(f"  {url}", style="red", markup=False)
     example = crawls["opt-out"].example

@@ -7,7 +7,8 @@ What this module does not do: compose or read decisions, sign or hash them. The 
 2. INVARIANT: a run never writes into another run's file, so the file is created or it is an error.
 3. A line is one ``os.write``. When it cannot be written whole, what was written of it is cut off again, so that the
    next line begins on its own.
-4. A file that was deleted under our hands is an error, although the system would go on accepting lines for it.
+4. A file that was deleted under our hands is an error, although the system would go on accepting lines for it. When it
+   is in its place again, it goes on where it was; when its folder is empty, it begins anew.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class JsonlLog:
         self._name = os.fspath(self._path)
         self._lock = threading.Lock()
         self._file: int | None = None
+        self._made: tuple[int, int] | None = None
         self._whole_bytes = 0
         self._torn = False
         self._closed = False
@@ -89,10 +91,25 @@ class JsonlLog:
             os.close(self._file)
             self._file = None
             raise FileNotFoundError("the file is gone from its place")
-        self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        try:
+            file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        except FileExistsError:
+            self._file = self._come_back()
+            return self._file
+        self._file, self._made = file, _identity(file)
         self._whole_bytes = 0
         self._torn = False
         return self._file
+
+    def _come_back(self) -> int:
+        """The file that stands in the place, when it is our own that was away. Raises FileExistsError."""
+        if self._made is None:
+            raise FileExistsError(self._path)
+        file = os.open(self._path, os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC)
+        if _identity(file) != self._made:
+            os.close(file)
+            raise FileExistsError(self._path)
+        return file
 
     def _failure(self, error: OSError) -> EdgeError:
         if isinstance(error, FileExistsError):
@@ -101,6 +118,11 @@ class JsonlLog:
             f"cannot write the decision log {self._path}: {error.strerror or error}; "
             "check that its folder is there, can be written and has room",
         )
+
+
+def _identity(file: int) -> tuple[int, int]:
+    found = os.fstat(file)
+    return found.st_dev, found.st_ino
 
 
 def read_log(folder: Path, *, note: Callable[[str], None] = _LOGGER.warning) -> Iterator[tuple[Path, int, bytes]]:

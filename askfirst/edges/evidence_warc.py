@@ -5,7 +5,8 @@ with a JSON block. What this module does not do: judge, sign, compress (a killed
 the evidence into decisions.
 
 1. ``keep`` returns when the whole record is in the operating system's hands; a record is one ``os.write``. What cannot
-   be written whole is cut off again. A file that was deleted under our hands is an error.
+   be written whole is cut off again. A file that was deleted under our hands is an error; when it is in its place
+   again, it goes on where it was.
 2. INVARIANT: ``read_evidence`` gives back equal Observations. Fields named ``AskFirst-…`` carry what WARC has no name
    for. house: the kept body is already decoded, so ``Content-Encoding``, ``Transfer-Encoding`` and ``Content-Length``
    are written with ``X-AskFirst-`` before their names, and so is any name that begins like this. Headers that could
@@ -61,6 +62,7 @@ class WarcEvidence:
         self._name = os.fspath(self._path)
         self._lock = threading.Lock()
         self._file: int | None = None
+        self._made: tuple[int, int] | None = None
         self._whole_bytes = 0
         self._torn = False
         self._closed = False
@@ -130,11 +132,26 @@ class WarcEvidence:
             self._file = None
             self._seen.clear()
             raise FileNotFoundError("the file is gone from its place")
-        self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        try:
+            file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        except FileExistsError:
+            self._file = self._come_back()
+            return self._file
+        self._file, self._made = file, _identity(file)
         self._whole_bytes = 0
         self._torn = False
         self._uuid_start = str(uuid.uuid4())[:24]
         return self._file
+
+    def _come_back(self) -> int:
+        """The file that stands in the place, when it is our own that was away. Raises FileExistsError."""
+        if self._made is None:
+            raise FileExistsError(self._path)
+        file = os.open(self._path, os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC)
+        if _identity(file) != self._made:
+            os.close(file)
+            raise FileExistsError(self._path)
+        return file
 
     def _write(self, file: int, record: bytes) -> None:
         if self._torn:
@@ -170,6 +187,11 @@ class WarcEvidence:
             f"cannot write the evidence file {self._path}: {error.strerror or error}; "
             "check that its folder is there, can be written and has room",
         )
+
+
+def _identity(file: int) -> tuple[int, int]:
+    found = os.fstat(file)
+    return found.st_dev, found.st_ino
 
 
 # -- an observation as a record ---------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Consent records: what a registry holds about a domain, a folder or one URL, and which URLs a record covers.
 
-The artefact is our own: one JSON object per record, ``{"scope", "categories", "verdict", "grantee", "terms",
+The artifact is our own: one JSON object per record, ``{"scope", "categories", "verdict", "grantee", "terms",
 "valid_until", "reference"}``, of which the first three are required. What this module does not do: it does not weigh
 a record, tell whether it has expired or know public suffixes (the registry does, when a record is added).
 

@@ -1,6 +1,6 @@
 """The parts of an HTML page that may speak about rights: its metas, the images it displays, the links it offers.
 
-The artefact is a response body, parsed as the HTML standard has it (selectolax's Lexbor parser), with scripting off. It
+The artifact is a response body, parsed as the HTML standard has it (selectolax's Lexbor parser), with scripting off. It
 runs no script, loads no style and gives no meaning to what it finds.
 
 1. A meta counts wherever the parser makes it an element: in the head, in the body, in ``noscript``; not in a comment,

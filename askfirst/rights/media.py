@@ -1,6 +1,6 @@
 """What kind of thing a response carries: HTML, an image, or something else.
 
-The artefacts are the Content-Type field (RFC 9110 section 8.3), the first bytes, and the end of the URL's path. It does
+The artifacts are the Content-Type field (RFC 9110 section 8.3), the first bytes, and the end of the URL's path. It does
 not decode anything, and it ignores ``X-Content-Type-Options``, which speaks to browsers.
 
 1. The media type is what the last valid Content-Type says; else what was expected; else what the first bytes say; else

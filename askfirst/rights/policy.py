@@ -181,7 +181,8 @@ def _modes(value: object, where: str) -> dict[str, Mode]:
     for protocol, mode in _table(value, f"{where}: signals").items():
         place = f"{where}: signals.{protocol}"
         if protocol not in PROTOCOLS:
-            raise PolicyError(f"{place}: unknown signal; known are {', '.join(PROTOCOLS)}")
+            known = ", ".join(PROTOCOLS)
+            raise PolicyError(f"{place}: unknown signal; known are {known}; quote a name that has a dot in it")
         if mode not in set(Mode):
             raise PolicyError(f"{place}: {mode!r} is no mode; write obey, log or off")
         modes[protocol] = Mode(str(mode))
@@ -214,7 +215,7 @@ def _paper(kind: str, entry: dict[str, object], where: str) -> Paper:
             raise PolicyError(f"{where}.{key}: unknown key; known are {', '.join(sorted(_PAPER_KEYS))}")
     for key in _PAPER_MUSTS[kind]:
         if key not in entry:
-            raise PolicyError(f"{where}.{key}: missing; an {kind} needs {', '.join(_PAPER_MUSTS[kind])}")
+            raise PolicyError(f"{where}.{key}: missing; {kind} papers need {', '.join(_PAPER_MUSTS[kind])}")
     for key in ("person", "reason", "reference", "terms"):
         if key in entry and not (isinstance(entry[key], str) and entry[key]):
             raise PolicyError(f"{where}.{key}: must be text that is not empty")

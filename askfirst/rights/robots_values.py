@@ -1,6 +1,6 @@
 """The words of X-Robots-Tag and of robots metas: their grammar, and what each of them means for us.
 
-The artefacts are the values of ``X-Robots-Tag`` and of ``<meta name="robots" content="…">``. No standard covers them
+The artifacts are the values of ``X-Robots-Tag`` and of ``<meta name="robots" content="…">``. No standard covers them
 (RFC 9309 does not): the grammar is that of Google's and MDN's pages, the values those of Google, Bing, DeviantArt and
 noml.info. Where a value stood is for the two signal files; here it is read and given its meaning.
 

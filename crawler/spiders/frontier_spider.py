@@ -27,7 +27,7 @@ from scrapy.utils.response import get_base_url
 from twisted.python.failure import Failure
 
 from askfirst.rights import html
-from askfirst.rights.model import Decision, Document, Kind, Observation, Verdict
+from askfirst.rights.model import Decision, Document, Kind, Observation, Stage, Verdict
 from askfirst.wiring import SettingsError
 from crawler.dataset import DatasetPipeline, Kept
 from crawler.frontier import Frontier, Outcome, Row, What, proper_url
@@ -153,15 +153,17 @@ class FrontierSpider(Spider):
         """Scrapy's callback: the response may be kept."""
         row: Row = response.meta[ROW]
         passage = response.meta.get(META)
-        if not isinstance(passage, Passage) or passage.decision is None or passage.head is None:
-            self._settle(row, Outcome.FAILED, "nothing was decided about it")
-            self.logger.error("%s: no decision came with the response; it is not kept", row.url)
+        decision = passage.decision if isinstance(passage, Passage) else None
+        head = passage.head if isinstance(passage, Passage) else None
+        # INVARIANT: what is kept was decided about, as what it is and at this stage
+        if decision is None or head is None or (decision.stage, decision.intent.url) != (Stage.KEEP, response.url):
+            self.logger.error("%s: no decision about keeping came with the response; it is not kept", row.url)
+            self._settle(row, Outcome.DEFERRED, "nothing was decided about it")
             return
         broken = {"download_stopped", "partial", "dataloss"} & set(response.flags)
         if broken:
             self._settle(row, Outcome.FAILED, f"cut short ({min(broken)})")
             return
-        head = passage.head
         if head.document.url != response.url:
             head = Observation(
                 document=Document(kind=Kind.RESPONSE, url=response.url),
@@ -174,7 +176,7 @@ class FrontierSpider(Spider):
         if row.what is What.SITEMAP:
             self._settle(row, Outcome.READ)
         else:
-            yield Kept(url=row.url, seen=seen, decision=passage.decision)
+            yield Kept(url=row.url, seen=seen, decision=decision)
 
     def failed(self, failure: Failure) -> None:
         """Scrapy's errback: it was refused, or did not come."""

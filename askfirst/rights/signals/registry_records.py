@@ -1,6 +1,6 @@
 """A consent registry's answer about one URL: grants lift, refusals bind.
 
-The artefact is our own: the JSON object ``{"records": [record, …]}``; the records are those of askfirst.rights.consent.
+The artifact is our own: the JSON object ``{"records": [record, …]}``; the records are those of askfirst.rights.consent.
 This file does not look anything up and does not tell how fresh an answer is.
 
 1. A record counts where its scope covers the URL; more specific scopes rank higher, and at the same scope a record for
