@@ -21,7 +21,8 @@ _DONE = {
 }
 
 _KEYWORDS = re.compile(
-    r"dis+all?ow|noimageai|noai|noml|noarchive|noindex|nocache|nosnippet|tdm-reservation|status \d+|outage \S+|refuse|grant",
+    r"dis+all?ow|noimageai|noai|noml|noarchive|noindex|nocache|nosnippet|tdm-reservation"
+    r"|status \d+|outage \S+|refuse|grant",
     re.IGNORECASE,
 )
 
@@ -62,7 +63,8 @@ def _lines(decision: Decision, policy_name: str | None) -> Iterator[str]:
     intent = decision.intent
     yield f"{decision.verdict.word.upper()}  {shown(intent.url)}"
     under = f" under policy {policy_name}" if policy_name else ""
-    yield f"  {_DONE[decision.stage, decision.verdict]} for {intent.purpose}{under}, asked as {intent.agent.product_token}"
+    done = _DONE[decision.stage, decision.verdict]
+    yield f"  {done} for {intent.purpose}{under}, asked as {intent.agent.product_token}"
     if not decision.because:
         yield f"  because {_silence(decision)}"
     for signal in decision.because:

@@ -44,7 +44,8 @@ from askfirst.rights.model import (
     Stage,
     Verdict,
 )
-from askfirst.rights.origins import origin_of
+from askfirst.rights.origins import UrlError, origin_of
+from askfirst.rights.patterns import target
 from askfirst.rights.policy import Policy
 from askfirst.rights.read import bars, can_be_taken_back, join_readings, plan, readers_for, statements
 from askfirst.rights.reader import Statement, Target
@@ -98,6 +99,7 @@ class Gate:
         log: DecisionLog,
         registries: Sequence[Registry] = (),
         worker: str = "worker",
+        claim_s: int = 30,
         clock: Callable[[], datetime] = utc_now,
         count: Count = lambda _name: None,
     ) -> None:
@@ -119,6 +121,7 @@ class Gate:
             policy=policy,
             user_agent=agent.user_agent,
             worker=worker,
+            claim_s=claim_s,
             clock=clock,
             count=count,
         )
@@ -132,7 +135,7 @@ class Gate:
 
     def recall(self, intent: Intent) -> Decision | None:
         """``before_fetch`` without waiting, when everything it needs is at hand and fresh; else None."""
-        if self._registries or (self._displayed and intent.url in self._displayed):
+        if self._registries or (self._displayed and _same(intent.url) in self._displayed):
             return None
         standing = self._standings.get(_authority(intent.url))
         if standing is None:
@@ -174,12 +177,12 @@ class Gate:
         if standing is None:
             return False
         parts = statements((*hops, head), self.agent, self._before_body)
-        target = Target.of(intent)
-        said = [part.on(target) for part in (*standing.statements, *parts)]
-        said.append(self._papers.on(target))
+        place = Target.of(intent)
+        said = [part.on(place) for part in (*standing.statements, *parts)]
+        said.append(self._papers.on(place))
         answer = self._answers.get(intent.url)
         if answer is not None:
-            said.extend(part.on(target) for part in answer.statements)
+            said.extend(part.on(place) for part in answer.statements)
         elif self._registries:
             return False
         ruling = rule(intent.purpose, join_readings(said), self.policy, stage=Stage.KEEP, at=self._clock())
@@ -284,7 +287,7 @@ class Gate:
                 self._answers[url] = answer
                 while len(self._answers) > MAX_ANSWERS:
                     self._answers.popitem(last=False)
-        pages = self._displayed.get(url, ())
+        pages = self._displayed.get(_same(url), ()) if self._displayed else ()
         if not pages:
             return answer
         shown = self._understood(pages)
@@ -307,8 +310,8 @@ class Gate:
 
     def _carry(self, intent: Intent, response: Observation, parts: Sequence[Statement]) -> None:
         """Remembers for the images of a page what the page says of them."""
-        target = Target.of(intent)
-        if not any(s.covers is Covers.PAGE_IMAGES for part in parts for s in part.on(target).signals):
+        place = Target.of(intent)
+        if not any(s.covers is Covers.PAGE_IMAGES for part in parts for s in part.on(place).signals):
             return
         page = replace(
             response,
@@ -316,7 +319,7 @@ class Gate:
             body=html.excerpt(response, with_images=True),
             whole_digest=response.digest,
         )
-        for image in html.elements(response).images:
+        for image in map(_same, html.elements(response).images):
             others = tuple(o for o in self._displayed.get(image, ()) if o.document.url != page.document.url)
             self._displayed[image] = (*others[-7:], page)
             self._displayed.move_to_end(image)
@@ -357,10 +360,10 @@ class Gate:
     def _ruling(
         self, intent: Intent, standing: Standing, parts: Sequence[Statement], stage: Stage, now: datetime
     ) -> Ruling:
-        target = Target.of(intent)
-        said = [statement.on(target) for statement in standing.statements]
-        said.append(self._papers.on(target))
-        own = [reading for reading in (part.on(target) for part in parts) if reading is not NOTHING]
+        place = Target.of(intent)
+        said = [statement.on(place) for statement in standing.statements]
+        said.append(self._papers.on(place))
+        own = [reading for reading in (part.on(place) for part in parts) if reading is not NOTHING]
         if own:
             # What one response or one URL said is said once; remembering it would only push out what recurs.
             return rule(intent.purpose, join_readings([*said, *own]), self.policy, stage=stage, at=now)
@@ -400,6 +403,14 @@ def _authority(url: str) -> str:
     """The URL up to its path. Two URLs that agree in it have the same origin."""
     end = url.find("/", 8)
     return url if end < 0 else url[:end]
+
+
+def _same(url: str) -> str:
+    """One spelling for all spellings of a URL: a page may write an address in another way than who requests it."""
+    try:
+        return f"{origin_of(url)}{target(url)}"
+    except UrlError:
+        return url
 
 
 def _relied_on(response: Observation) -> Observation:

@@ -30,7 +30,6 @@ from askfirst.rights.wire import WireError, canonical, member_table, observation
 
 Count = Callable[[str], None]
 
-CLAIM_S = 30
 _WAIT_S = 5.0
 _PAUSE_S = 0.05
 
@@ -68,6 +67,7 @@ class Looking:
         policy: Policy,
         user_agent: str,
         worker: str,
+        claim_s: int,
         clock: Callable[[], datetime],
         count: Count,
     ) -> None:
@@ -75,6 +75,7 @@ class Looking:
         self._cache = cache
         self._policy = policy
         self._worker = worker
+        self._claim_s = claim_s
         self._clock = clock
         self._count = count
         self._salt = hashlib.sha256(user_agent.encode()).hexdigest()[:12]
@@ -99,7 +100,7 @@ class Looking:
                 # Somebody holds the claim and leaves nothing fresh: ask the store at a walking pace until it lapses.
                 await asyncio.sleep(_PAUSE_S)
             try:
-                mine = await self._cache.claim(key, owner=self._worker, for_s=CLAIM_S)
+                mine = await self._cache.claim(key, owner=self._worker, for_s=self._claim_s)
             except EdgeError:
                 self._count("cache/unreachable")
                 return await self._ask(document, known)

@@ -35,7 +35,10 @@ from askfirst.rights.wire import (
 
 T = TypeVar("T")
 
-DEFAULT_AGENT = Agent(product_token="AskFirstBot", user_agent="AskFirstBot/0.1 (+https://askfirst.example/bot)")
+DEFAULT_AGENT = Agent(
+    product_token="AskFirstBot",  # noqa: S106  # a robots.txt token is public
+    user_agent="AskFirstBot/0.1 (+https://askfirst.example/bot)",
+)
 DEFAULT_AT = datetime(2026, 1, 1, tzinfo=UTC)
 """The time of a line that gives none and has no observation with a time: fixed, so that replaying is repeatable."""
 
@@ -66,7 +69,7 @@ def decide_line(table: Mapping[str, object], policies: Mapping[str, Policy] = PR
     stage = _choice(table, "stage", {s.value: s for s in Stage}, Stage.KEEP)
     said_at = table.get("at")
     at = None if said_at is None else moment(said_at, "at")
-    observations = _observations(table, url, at, policy)
+    observations = _observations(table, url, at)
     at = at or max((o.observed_at for o in observations), default=DEFAULT_AT)
     intent = Intent(url=url, agent=_agent(table.get("agent")), purpose=purpose, media=_text(table, "media"))
     return decide(intent, read(intent, observations, policy), policy, stage=stage, at=at)
@@ -88,9 +91,7 @@ def answer(decision: Decision) -> dict[str, Json]:
     return wire
 
 
-def _observations(
-    table: Mapping[str, object], url: str, at: datetime | None, policy: Policy
-) -> tuple[Observation, ...]:
+def _observations(table: Mapping[str, object], url: str, at: datetime | None) -> tuple[Observation, ...]:
     given = table.get("observations", [])
     if not isinstance(given, list):
         raise WireError("observations: must be a list")

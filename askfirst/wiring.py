@@ -6,6 +6,7 @@ and what to write instead.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
@@ -78,11 +79,12 @@ def parse_purpose(text: str) -> Purpose:
 def agent_of(user_agent: str, product_token: str | None = None) -> Agent:
     """The agent behind an HTTP User-Agent. The token is the product name (``ExBot/1.0 …``) or, behind a browser's
     name, the first product after ``compatible;``. Raises SettingsError when there is none."""
-    token = product_token if product_token else _token_in(user_agent)
+    token = product_token or _token_in(user_agent)
     if not TOKEN.fullmatch(token):
         raise SettingsError(
             f"ASKFIRST_AGENT: {token!r} is no product token (RFC 9309 section 2.2.1 allows letters, '-' and '_'); "
-            "set USER_AGENT to something like 'ExampleBot/1.0 (+https://example.org/bot)' or ASKFIRST_AGENT to 'ExampleBot'",
+            "set USER_AGENT to something like 'ExampleBot/1.0 (+https://example.org/bot)', "
+            "or ASKFIRST_AGENT to 'ExampleBot'",
         )
     return Agent(product_token=token, user_agent=user_agent)
 
@@ -220,6 +222,8 @@ def open_gate(
         log=log,
         registries=registries,
         worker=run,
+        # A look takes no longer than this, so a claim that lasts longer belongs to a dead worker.
+        claim_s=math.ceil(settings.look_timeout_s) + 5,
         clock=clock,
         count=count,
     )

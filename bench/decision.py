@@ -26,6 +26,7 @@ from scrapy.crawler import AsyncCrawlerProcess, Crawler
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.http import Response
 from scrapy.utils.httpobj import urlparse_cached
+from twisted.python.failure import Failure
 
 from askfirst.wiring import open_gate
 from bench import servers
@@ -75,12 +76,9 @@ class Meeting:
         if len(self.asked) < len(CONTESTANTS):
             await self.over.wait()
             return
-        try:
-            tasks = {name: partial(us_per_request, asked, site) for name, asked in self.asked.items()}
-            in_shuffled_rounds(tasks, 1)
-            self.found = in_shuffled_rounds(tasks, self.rounds)
-        finally:
-            self.over.set()
+        tasks = {name: partial(us_per_request, asked, site) for name, asked in self.asked.items()}
+        in_shuffled_rounds(tasks, 1)
+        self.found = in_shuffled_rounds(tasks, self.rounds)
 
 
 def us_per_request(middleware: Asks, site: str) -> float:
@@ -150,12 +148,20 @@ class Warming(Spider):
         self.meeting = meeting
 
     async def start(self) -> AsyncIterator[Any]:
-        yield Request(f"{self.site}/page/0.html", callback=self.stay)
+        yield Request(f"{self.site}/page/0.html", callback=self.stay, errback=self.leave)
+
+    def leave(self, failure: Failure) -> None:
+        """Nobody waits for a crawl that did not get its page."""
+        self.logger.error("%s", failure.getErrorMessage())
+        self.meeting.over.set()
 
     async def stay(self, response: Response) -> None:
         assert response.status == 200
         warm, _ = CONTESTANTS[self.contestant]
-        await self.meeting.attend(self.contestant, await warm(self.crawler, self.site), self.site)
+        try:
+            await self.meeting.attend(self.contestant, await warm(self.crawler, self.site), self.site)
+        finally:
+            self.meeting.over.set()
 
 
 def measure(rounds: int = 15) -> list[Row]:

@@ -29,13 +29,12 @@ from askfirst.ports import EdgeError
 from askfirst.rights.media import media_type
 from askfirst.rights.model import Decision, Observation
 from askfirst.rights.wire import timestamp
-from askfirst.wiring import new_run
 from crawler.asking import write_ask
 from crawler.domains import registrable_domain
 from crawler.items import Item, Withdrawal, line_of, utc, write_table
 from crawler.kept_warc import AppendedFile, Place, response_record, warcinfo
 from crawler.totals import RUNS, write_summary
-from middlewares.door import settings_of
+from middlewares.door import Door, settings_of
 
 logger = logging.getLogger("askfirst")
 
@@ -68,7 +67,7 @@ class DatasetPipeline:
         out = settings_of(crawler.settings).out
         assert out is not None
         try:
-            pipeline = cls(crawler, out, new_run())
+            pipeline = cls(crawler, out, Door.of(crawler).run)
             pipeline.begin()
         except OSError as error:
             raise EdgeError(f"output directory {out}: {error.filename}: {error.strerror}") from None

@@ -25,7 +25,7 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from lxml import etree  # type: ignore[import-untyped]  # it has no types
+from lxml import etree
 
 from askfirst.wiring import SettingsError
 

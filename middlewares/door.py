@@ -16,13 +16,22 @@ from weakref import WeakKeyDictionary
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider, IgnoreRequest
-from scrapy.http import Request, Response
+from scrapy.http import Response
 from scrapy.settings import BaseSettings
 
 from askfirst.explain import summary
 from askfirst.gate import Gate
 from askfirst.rights.model import Decision, Document, Intent, Kind, Observation, Purpose, Verdict
-from askfirst.wiring import DEFAULT_OUT, Settings, SettingsError, load_policy, open_gate, parse_addresses, parse_purpose
+from askfirst.wiring import (
+    DEFAULT_OUT,
+    Settings,
+    SettingsError,
+    load_policy,
+    new_run,
+    open_gate,
+    parse_addresses,
+    parse_purpose,
+)
 from middlewares.resolver import installed
 
 logger = logging.getLogger("askfirst")
@@ -59,12 +68,13 @@ class Passage:
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
 class Door:
-    """One crawler's gate and what it was told."""
+    """One crawler's gate and what it was told. ``run`` names this run's files in the record."""
 
     crawler: Crawler
     settings: Settings
     defer_tries: int
     defer_wait_s: float
+    run: str
     gate: Gate
     shut: str | None = None
     _purpose: Purpose = field(init=False)
@@ -81,12 +91,14 @@ class Door:
             told = settings_of(crawler.settings)
             stats = crawler.stats
             assert stats is not None
+            run = new_run()
             door = cls(
                 crawler=crawler,
+                run=run,
                 settings=told,
                 defer_tries=crawler.settings.getint("ASKFIRST_DEFER_TRIES", 2),
                 defer_wait_s=crawler.settings.getfloat("ASKFIRST_DEFER_WAIT_S", 60),
-                gate=open_gate(told, count=lambda name: stats.inc_value(f"askfirst/{name}")),
+                gate=open_gate(told, run=run, count=lambda name: stats.inc_value(f"askfirst/{name}")),
             )
             crawler.signals.connect(door.opened, signal=signals.spider_opened)
             crawler.signals.connect(door.closed, signal=signals.engine_stopped)
@@ -170,7 +182,7 @@ def _check_guard(crawler: Crawler) -> None:
         )
 
 
-def observe(door: Door, request: Request, response: Response, *, body: bytes, truncated: bool = False) -> Observation:
+def observe(door: Door, response: Response, *, body: bytes, truncated: bool = False) -> Observation:
     """A Scrapy response as an observation of kind RESPONSE."""
     return Observation(
         document=Document(kind=Kind.RESPONSE, url=response.url),

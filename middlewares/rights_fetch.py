@@ -66,7 +66,7 @@ class RightsFetchMiddleware:
         """Scrapy's hook."""
         passage = request.meta.get(META)
         if isinstance(passage, Passage):
-            passage.head = observe(self._door, request, response, body=b"")
+            passage.head = observe(self._door, response, body=b"")
             passage.leads_to = _leads_to(response)
         return response
 

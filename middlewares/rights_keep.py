@@ -12,8 +12,12 @@ Rules:
 
 from __future__ import annotations
 
+import logging
+import re
+import zlib
 from typing import Self
 
+from lxml.etree import LxmlError
 from scrapy.crawler import Crawler
 from scrapy.http import Request, Response
 from scrapy.utils.sitemap import Sitemap
@@ -21,6 +25,12 @@ from scrapy.utils.sitemap import Sitemap
 from askfirst.rights import html
 from askfirst.rights.model import Decision, Observation, Verdict
 from middlewares.door import META, Door, Passage, Refused, observe, with_body
+
+logger = logging.getLogger("askfirst")
+
+MAX_SITEMAP_BYTES = 64 * 1024 * 1024
+_GZIP = 31
+_SITEMAP = re.compile(rb"<(?:\w+:)?(?:urlset|sitemapindex)\b")
 
 
 class RightsKeepMiddleware:
@@ -45,7 +55,7 @@ class RightsKeepMiddleware:
         if head is not None and head.document.url == response.url:
             seen = with_body(head, response.body, truncated=truncated)
         else:
-            seen = observe(self._door, request, response, body=response.body, truncated=truncated)
+            seen = observe(self._door, response, body=response.body, truncated=truncated)
         hops = passage.hops if isinstance(passage, Passage) else ()
         decision = await self._door.gate.before_keep(self._door.intent(response.url), seen, hops)
         self._door.tell(decision)
@@ -59,6 +69,16 @@ class RightsKeepMiddleware:
 def _links(decision: Decision, seen: Observation) -> tuple[str, ...]:
     if decision.ruling.because or decision.ruling.verdict is not Verdict.REFUSE:
         return ()
-    if seen.body[:512].lstrip().startswith(b"<?xml") and b"sitemap" in seen.body[:2048]:
-        return tuple(entry["loc"] for entry in Sitemap(seen.body) if "loc" in entry)
-    return html.elements(seen).links
+    return _sitemap_links(seen.body) or html.elements(seen).links
+
+
+def _sitemap_links(body: bytes) -> tuple[str, ...]:
+    """The addresses in a sitemap or a sitemap index, packed or not; none for anything else."""
+    try:
+        text = zlib.decompressobj(_GZIP).decompress(body, MAX_SITEMAP_BYTES) if body[:2] == b"\x1f\x8b" else body
+        if _SITEMAP.search(text, 0, 4096) is None:
+            return ()
+        return tuple(entry["loc"] for entry in Sitemap(text) if "loc" in entry)
+    except (zlib.error, StopIteration, LxmlError) as error:
+        logger.debug("a sitemap cannot be read: %s", error)
+        return ()

@@ -1,6 +1,6 @@
 """The stores that the cache contract runs over, each of them real, and a process that competes for claims.
 
-Run as a program (``python cache_fixtures.py sqlite|redis PLACE OWNER``) it prints ``ready``, waits for a line, claims
+Run as a program (``python -m tests.cache_fixtures sqlite|redis PLACE OWNER``) it prints ``ready``, waits for a line, claims
 every key of :data:`CONTESTED` and prints those that it got.
 """
 
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from redis_server import SentinelServer, Server, free_port, redis_on_path, valkey
 
 from askfirst.edges.cache_memory import MemoryCache
 from askfirst.edges.cache_redis import RedisCache
 from askfirst.edges.cache_sqlite import SqliteCache
 from askfirst.ports import Cache
+from tests.redis_server import SentinelServer, Server, free_port, redis_on_path, valkey
 
 KINDS = ("memory", "sqlite", "valkey", "redis", "valkey-cluster", "redis-sentinel")
 CONTESTED = [f"contested {number}" for number in range(200)]

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from small_web import Web, is_look
+
+from tests.small_web import Web, is_look
 
 CHECKOUT = Path(__file__).parent.parent
 QUICK = {

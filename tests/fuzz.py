@@ -7,7 +7,7 @@ changes, cuts, repeats and splices seeds, and knows nothing of coverage.
 
 1. Every reader of READERS takes its turn, at every place that it listens to.
 2. A finding is a case that does not hold, or one that takes more than a second of processor time. It is printed, saved
-   in a new temporary folder for ``--again``, and makes the exit status 1.
+   in a new temporary folder for ``--again``, and makes the exit status 1. One of each sort and reader is enough.
 3. Files of strangers are read from the corpus beside the checkout, where there is one. Nothing of them is kept but in a
    saved finding.
 """
@@ -36,6 +36,7 @@ from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights import html
 from askfirst.rights.consent import registry_uri
 from askfirst.rights.decide import decide
+from askfirst.rights.media import may_be_html
 from askfirst.rights.model import (
     MAX_EVIDENCE_CHARS,
     Agent,
@@ -149,7 +150,8 @@ def replays_from_what_is_kept(case: Case, line: bytes) -> None:
     """The decision also follows from the excerpts that the gate keeps as evidence."""
     if case.seen.document.kind is Kind.RESPONSE:
         _replays(case, line, _relied_on(case.seen))
-    elif case.seen.document.kind is Kind.PAGE:
+    elif case.seen.document.kind is Kind.PAGE and may_be_html(case.seen):
+        # what is no page displays nothing, and is never carried to images
         page = replace(case.seen, body=html.excerpt(case.seen, with_images=True), whole_digest=case.seen.digest)
         _replays(case, line, page)
 
@@ -408,11 +410,8 @@ def _run(chance: random.Random, seeds: Sequence[bytes], *, until: float) -> int:
 
 
 def _save(case: Case, wrong: str, found: dict[str, Path]) -> None:
-    """Saves and prints a finding, one of each sort."""
-    what = (
-        "is slow" if wrong.startswith("takes") else wrong.partition(": its evidence gives")[0].partition("sha256:")[0]
-    )
-    sort = f"{name_of(case.reader)}: {what}"
+    """Saves and prints a finding, unless one of its sort is known."""
+    sort = f"{name_of(case.reader)}: {'is slow' if wrong.startswith('takes') else wrong.partition(': ')[0]}"
     if sort in found:
         return
     folder = next(iter(found.values())).parent if found else Path(tempfile.mkdtemp(prefix="askfirst-fuzz-"))

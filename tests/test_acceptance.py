@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +38,7 @@ class Crawled:
 
 
 @pytest.fixture(scope="module", params=["opt-out", "opt-in", "strict"])
-def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawled]:
+def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Crawled:
     out = tmp_path_factory.mktemp(request.param)
     with Lab.start(log=out / "lab-access.jsonl") as lab:
         registry = out / "registry.sqlite"
@@ -54,7 +53,7 @@ def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         asked = [f"http://{visit.host}:{lab.port}{visit.path}" for visit in lab.requests()]
         port = lab.port
     decisions = [msgspec.json.decode(line) for _path, _number, line in read_log(out / "decisions")]
-    yield Crawled(request.param, port, out, asked, decisions)
+    return Crawled(request.param, port, out, asked, decisions)
 
 
 def test_no_request_without_leave(crawled: Crawled) -> None:

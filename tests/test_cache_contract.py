@@ -17,18 +17,17 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-import cache_fixtures
 import pytest
-from cache_fixtures import CONTESTED, Clock, Servers, Store, servers, store
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from redis_server import SentinelServer, Server, free_port, valkey
 
 from askfirst.edges.cache_memory import MemoryCache
 from askfirst.edges.cache_redis import RedisCache
 from askfirst.edges.cache_sqlite import SqliteCache
 from askfirst.ports import Cache, EdgeError
+from tests.cache_fixtures import CONTESTED, Clock, Servers, Store, servers, store
+from tests.redis_server import SentinelServer, Server, free_port, valkey
 
 __all__ = ["servers", "store"]  # pytest finds the fixtures by their names here
 
@@ -178,7 +177,8 @@ async def test_three_processes_share_the_claims(store: Store, tmp_path: Path) ->
         processes = [
             ending.enter_context(
                 subprocess.Popen(
-                    [sys.executable, cache_fixtures.__file__, *store.place, f"process {number}"],
+                    [sys.executable, "-m", "tests.cache_fixtures", *store.place, f"process {number}"],
+                    cwd=Path(__file__).resolve().parent.parent,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

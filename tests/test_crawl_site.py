@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from crawl_process import asked_before, crawl, decisions, items, summary
 from fastwarc.warc import ArchiveIterator
-from small_web import Answer, Web, page, picture
 
 from askfirst.wiring import SettingsError
 from crawler.spiders.site import SiteSpider, site_of
+from tests.crawl_process import asked_before, crawl, decisions, items, summary
+from tests.small_web import Answer, Web, page, picture
 
 pytestmark = pytest.mark.crawl
 

@@ -214,23 +214,33 @@ class Meddler:
             return request.replace(dont_filter=True, meta={**request.meta, "meddled": tries + 1})
 
 
-SPIDERS = [Watched]
+class Copies(Watched):
+    def failed(self, failure):
+        super().failed(failure)
+        if failure.request.url.endswith("/hopped"):
+            yield self.ask(told["settings"]["COPIED"], meta=failure.request.meta)
+
+
+SPIDERS = [Copies]
 """
 
 
 async def test_other_middlewares_change_nothing(site: Site, tmp_path: Path) -> None:
-    """A response out of a cache is decided about; a URL that was rewritten late is the one that is asked about; a
+    """A response out of a cache is decided about, by what it says and not by whose meta its request copied; a URL that was rewritten late is the one that is asked about; a
     header that was taken off was seen before; whoever retries every failure meets the same refusal."""
     site.robots("late.test", "User-agent: *\nDisallow: /secret\n")
     asked, secret = site.publish("late.test", "/asked"), site.publish("late.test", "/secret")
     stripped = site.publish("strip.test", "/x", Reply("<p>x", headers=[NOAI]))
     cached, cached_noai = site.url("cached.test", "/x"), site.url("cached.test", "/noai")
-    settings = {"DOWNLOADER_MIDDLEWARES": {"__main__.Meddler": 990}, "RETRY_ENABLED": True}
-    crawled = await crawl(tmp_path, [asked, stripped, cached, cached_noai], settings, script=OTHERS)
+    hop = site.publish("strip.test", "/hop", Reply(status=302, headers=[("Location", "/hopped"), NOAI]))
+    hopped, copied = site.publish("strip.test", "/hopped"), site.url("cached.test", "/copied")
+    settings = {"DOWNLOADER_MIDDLEWARES": {"__main__.Meddler": 990}, "RETRY_ENABLED": True, "COPIED": copied}
+    crawled = await crawl(tmp_path, [asked, stripped, cached, cached_noai, hop], settings, script=OTHERS)
 
-    assert site.pages() == [stripped]
-    assert crawled.kept == [cached]
-    assert {(f.url, f.stage) for f in crawled.failed} == {(secret, "fetch"), (stripped, "keep"), (cached_noai, "keep")}
+    assert sorted(site.pages()) == sorted([stripped, hop, hopped])
+    assert sorted(crawled.kept) == sorted([cached, copied])
+    refused = {secret: "fetch", stripped: "keep", cached_noai: "keep", hopped: "keep"}
+    assert {f.url: f.stage for f in crawled.failed} == refused
     assert crawled.notes == ["Refused"] * 4
     assert not [name for name in crawled.stats if name.startswith("retry/")]
     check_record(site, crawled.out)

@@ -9,9 +9,10 @@ import pytest
 
 from askfirst.ports import EdgeError
 from askfirst.replay import Evidenced, replay_recorded
-from askfirst.rights.model import Kind, Outage, Purpose, Stage, Verdict
-from askfirst.rights.origins import UrlError
+from askfirst.rights.model import Document, Kind, Outage, Purpose, Stage, Verdict
+from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.policy import OPT_IN, OPT_OUT, PROFILES, STRICT, Policy
+from askfirst.rights.read import plan
 from tests.memory_web import Lab, intent, response
 
 HTML = [("Content-Type", "text/html")]
@@ -206,10 +207,7 @@ async def test_a_claim_whose_owner_died_is_taken_over() -> None:
     assert lab.web.looks["https://h/robots.txt"] == 1
 
 
-def _robots(origin: str) -> object:
-    from askfirst.rights.origins import origin_of
-    from askfirst.rights.read import plan
-
+def _robots(origin: str) -> Document:
     return next(d for d in plan(origin_of(origin + "/"), OPT_OUT) if d.url.endswith("/robots.txt"))
 
 

@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from crawl_process import asked_before, begin, crawl, items, kill, summary
-from small_web import Answer, Web, page, picture
 
 from askfirst.wiring import SettingsError
 from crawler.frontier import Frontier, Outcome, Row, What, counts
+from tests.crawl_process import asked_before, begin, crawl, items, kill, summary
+from tests.small_web import Answer, Web, page, picture
 
 A, IMG = "a.lab.test", "img.lab.test"
 OPT_OUT = {"ASKFIRST_POLICY": "opt-out"}

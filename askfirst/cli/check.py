@@ -26,6 +26,7 @@ from askfirst.gate import Gate
 from askfirst.rights.decide import decide
 from askfirst.rights.media import media_type
 from askfirst.rights.model import (
+    Care,
     Category,
     Decision,
     Document,
@@ -167,12 +168,9 @@ def _onward(seen: Observation) -> str | None:
 def _barred(intent: Intent, said: tuple[Observation, ...], policy: Policy) -> str | None:
     """Why the page may not be asked for at all: an access rule, or a failed look at one."""
     for signal in read(intent, said, policy).signals:
-        if (
-            signal.category is Category.FETCH
-            and signal.verdict is not Verdict.ALLOW
-            and signal.care <= PROFILES["opt-out"].care
-        ):
-            return f"{signal.source} {'refuses it' if signal.verdict is Verdict.REFUSE else 'could not be read'} ({signal.evidence.at})"
+        if signal.category is Category.FETCH and signal.care is Care.LITERAL and signal.verdict is not Verdict.ALLOW:
+            verb = "refuses it" if signal.verdict is Verdict.REFUSE else "could not be read"
+            return f"{signal.source} {verb} ({signal.evidence.at})"
     return None
 
 

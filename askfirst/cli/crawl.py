@@ -19,12 +19,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 from scrapy.statscollectors import StatsCollector
+from twisted.python.failure import Failure
 
 from askfirst.cli import options
-from askfirst.explain import shown
 from askfirst.ports import EdgeError
 from askfirst.rights.origins import origin_of
-from askfirst.rights.policy import PROFILES
 from askfirst.rights.wire import canonical
 from askfirst.wiring import DEFAULT_OUT, DEFAULT_USER_AGENT, SettingsError, open_cache, open_registry
 
@@ -129,7 +128,12 @@ def _run(project: Mapping[str, object], arguments: Mapping[str, object], *, show
     process = CrawlerProcess(settings)
     crawler = process.create_crawler("site")
     failed: list[BaseException] = []
-    process.crawl(crawler, **arguments).addErrback(lambda failure: failed.append(failure.value))
+
+    def fail(failure: Failure) -> None:
+        if failure.value is not None:
+            failed.append(failure.value)
+
+    process.crawl(crawler, **arguments).addErrback(fail)
     with Progress(lambda: _figures(crawler.stats), max_pages, show=show):
         process.start()
     if failed:
@@ -204,9 +208,8 @@ def closing_table(console: Console, summary: Mapping[str, object], out: Path) ->
     policy = _table(summary, "policy").get("name")
     if would and policy not in (None, "opt-out"):
         console.print(f"policy {policy}: silence refused {would:,} addresses that --policy opt-out would have kept")
-    console.print(
-        f"whom to ask: {out / 'ask.csv'}; the record: {out / 'decisions'}; why one fell so: askfirst explain URL --in {out}"
-    )
+    console.print(f"whom to ask: {out / 'ask.csv'}; the record: {out / 'decisions'}", soft_wrap=True)
+    console.print(f"why one fell so: askfirst explain URL --in {out}", soft_wrap=True)
 
 
 def _table(summary: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Protocol, cast
+from typing import Annotated, Protocol, Self, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -63,7 +63,7 @@ class RunningLab(Protocol):
     registry_records: list[Mapping[str, object]]
 
     def requests(self) -> list[Visit]: ...
-    def __enter__(self) -> RunningLab: ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
 
 
@@ -116,7 +116,7 @@ def _clear(out: Path) -> None:
 def _crawl(policy: str, out: Path, console: Console) -> Crawled:
     out.mkdir(parents=True)
     began = time.monotonic()
-    with cast(RunningLab, import_module(LAB).Lab.start(log=out / "lab-access.jsonl")) as lab:
+    with cast("RunningLab", import_module(LAB).Lab.start(log=out / "lab-access.jsonl")) as lab:
         console.print(f"the lab web is up: {len(lab.seeds)} sites; crawling it under policy {policy}")
         registry = out / "registry.sqlite"
         SqliteRegistry(registry, name="lab", clock=utc_now).add(parse_record(r) for r in lab.registry_records)
@@ -175,7 +175,7 @@ def _show(console: Console, crawls: Mapping[str, Crawled], out: Path) -> None:
     for policy in crawls:
         table.add_column(policy, no_wrap=True, min_width=17)
     table.add_column("because (opt-out)", no_wrap=True, min_width=25)
-    sites = cast(Iterable[LabSite], import_module(LAB).SITES)
+    sites = cast("Iterable[LabSite]", import_module(LAB).SITES)
     for site in sites:
         tallies = [crawled.tallies.get(site.host, Tally()) for crawled in crawls.values()]
         why = ", ".join(sorted(tallies[0].because))

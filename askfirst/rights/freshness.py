@@ -62,9 +62,6 @@ def retry_after_s(seen: Observation) -> int | None:
 
 def validators(seen: Observation) -> tuple[tuple[str, str], ...]:
     """The request fields that ask whether this copy still holds (RFC 9110 section 13.1)."""
-    fields: list[tuple[str, str]] = []
-    for value in seen.field_values("etag")[:1]:
-        fields.append(("If-None-Match", value))
-    for value in seen.field_values("last-modified")[:1]:
-        fields.append(("If-Modified-Since", value))
-    return tuple(fields)
+    etags = [("If-None-Match", value) for value in seen.field_values("etag")[:1]]
+    dates = [("If-Modified-Since", value) for value in seen.field_values("last-modified")[:1]]
+    return (*etags, *dates)

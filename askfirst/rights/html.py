@@ -338,8 +338,11 @@ def _candidates(srcset: str) -> Iterator[str]:
 
 
 def _link_references(tree: LexborHTMLParser) -> Iterator[str]:
+    """Where the page points, but for the links that it asks not to follow."""
     for node in tree.css("a[href],area[href]"):
-        yield node.attributes.get("href") or ""
+        attributes = node.attributes
+        if "nofollow" not in (attributes.get("rel") or "").lower().split():
+            yield attributes.get("href") or ""
 
 
 _EDGES: Final = "".join(map(chr, range(0x21)))

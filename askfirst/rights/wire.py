@@ -130,7 +130,9 @@ def ruling_digest(reading: Reading, *, purpose: str, stage: str, policy_digest: 
 def decision_id(intent: Intent, ruling_digest: str) -> str:
     """The digest of intent, reading and policy. The bytes hashed are canonical JSON of a list, spelled out here because
     this runs once per request."""
-    text = f'[{_string(intent.url)},{_string(intent.agent.product_token)},{_string(intent.agent.user_agent)},"{intent.purpose.value}",{_string(intent.media or "")},"{ruling_digest}"]'
+    agent = f"{_string(intent.agent.product_token)},{_string(intent.agent.user_agent)}"
+    media = _string(intent.media or "")
+    text = f'[{_string(intent.url)},{agent},"{intent.purpose.value}",{media},"{ruling_digest}"]'
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -222,7 +224,7 @@ def parse_observation(value: object, *, kind: Kind | None = None, at: datetime |
         truncated=_optional(table, "truncated", bool, False),
         outage=None if outage is None else Outage(str(outage)),
         redirects=tuple(_texts(table.get("redirects", []), "redirects")),
-        observed_at=moment(seen_at, "observed_at") if seen_at is not None else cast(datetime, at),
+        observed_at=moment(seen_at, "observed_at") if seen_at is not None else cast("datetime", at),
         fresh_s=_optional(table, "fresh_s", int, 0),
         whole_digest=None if whole is None else _member(table, "whole_digest", str),
     )
@@ -256,7 +258,7 @@ def _member(table: Mapping[str, object], name: str, of: type[T]) -> T:
 
 
 def _optional(table: Mapping[str, object], name: str, of: type[T], otherwise: T | None) -> T:
-    return cast(T, otherwise) if table.get(name) is None else _member(table, name, of)
+    return cast("T", otherwise) if table.get(name) is None else _member(table, name, of)
 
 
 _NAMES: Mapping[type, str] = {str: "text", int: "a whole number", bool: "true or false"}

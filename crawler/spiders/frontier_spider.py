@@ -16,21 +16,19 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Self
-from urllib.parse import urljoin
 
 from scrapy import Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DontCloseSpider, IgnoreRequest
-from scrapy.http import Request, Response, TextResponse
+from scrapy.http import Request, Response
 from scrapy.spidermiddlewares.httperror import HttpError
-from scrapy.utils.response import get_base_url
 from twisted.python.failure import Failure
 
 from askfirst.rights import html
 from askfirst.rights.model import Decision, Document, Kind, Observation, Stage, Verdict
 from askfirst.wiring import SettingsError
 from crawler.dataset import DatasetPipeline, Kept
-from crawler.frontier import Frontier, Outcome, Row, What, proper_url
+from crawler.frontier import Frontier, Outcome, Row, What
 from crawler.items import read_items
 from middlewares.door import META, Passage, Refused, Unanswerable, settings_of, with_body
 
@@ -172,7 +170,7 @@ class FrontierSpider(Spider):
                 observed_at=head.observed_at,
             )
         seen = with_body(head, response.body, truncated=False)
-        self.found(row, seen, followable(response, seen))
+        self.found(row, seen, html.elements(seen).links)
         if row.what is What.SITEMAP:
             self._settle(row, Outcome.READ)
         else:
@@ -247,25 +245,6 @@ class FrontierSpider(Spider):
         row = response.meta.get(ROW)
         if isinstance(row, Row):
             self._in_flight.discard(row.id)
-
-
-def followable(response: Response, seen: Observation) -> tuple[str, ...]:
-    """The links of a page, without those that are marked ``rel=nofollow`` wherever they stand."""
-    links = html.elements(seen).links
-    if not links or not isinstance(response, TextResponse):
-        return links
-    base = get_base_url(response)
-    marked: set[str | None] = set()
-    others: set[str | None] = set()
-    for link in response.xpath("//a[@href]|//area[@href]"):
-        rel = (link.attrib.get("rel") or "").lower().split()
-        try:
-            url = proper_url(urljoin(base, link.attrib["href"].strip()))
-        except ValueError:
-            continue
-        (marked if "nofollow" in rel else others).add(url)
-    left_out = marked - others
-    return tuple(link for link in links if proper_url(link) not in left_out)
 
 
 # -- arguments: texts from a command line, or values from a program ---------------------------------------------------

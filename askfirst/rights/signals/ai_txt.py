@@ -13,9 +13,9 @@ long, because groups, extensions and plain words are found in one pass over the 
    Disallow among equals. A Disallow of any other shape refuses if it matches as an extension or as a path.
 4. ``Disallow: /`` at the end is the generators' answer for what the lines above did not list. So ``Allow: *.html``
    opens /page.html under it, and neither /x.unknown nor an extensionless page; the media type never opens anything.
-5. house: a file of another kind (no User-Agent line with rules) speaks to suspicious readers only: there a key that says
-   no to training (``AI-Training: no``, ``Disallow-AI: yes``, the keys of draft-car-ai-txt-wellknown, whose place is
-   another path) refuses; for everybody it is a remark. Beside rules of this dialect such a key refuses for all, and
+5. house: a file of another kind (no User-Agent line with rules) speaks to suspicious readers only: there a key that
+   says no to training (``AI-Training: no``, ``Disallow-AI: yes``, the keys of draft-car-ai-txt-wellknown, whose place
+   is another path) refuses; for everybody it is a remark. Beside rules of this dialect such a key refuses for all, and
    ``conditional`` or ``restricted`` for conservative readers. The draft's "no key means deny" never counts, because
    absence is no signal.
 6. HTML is no ai.txt. If only the Content-Type says HTML, the text is read for conservative readers.
