@@ -37,6 +37,16 @@ class AskFirstAddon:
         """Scrapy's hook."""
         settings.set("HTTPPROXY_ENABLED", False, priority="addon")
         place = settings.set_in_component_priority_dict
-        place("DOWNLOADER_MIDDLEWARES", RobotsTxtMiddleware, None)
+        _take_out(settings)
         place("DOWNLOADER_MIDDLEWARES", RightsFetchMiddleware, INNERMOST)
         place("DOWNLOADER_MIDDLEWARES", RightsKeepMiddleware, OUTERMOST)
+
+
+def _take_out(settings: BaseSettings) -> None:
+    """Scrapy's robots middleware goes, under whichever key the project has it."""
+    name = "DOWNLOADER_MIDDLEWARES"
+    settings.set_in_component_priority_dict(name, RobotsTxtMiddleware, None)
+    # By its path, as Scrapy's own list has it: older releases (2.14) join the two lists by key, and a class is another.
+    listed = settings.getdict(name)
+    listed[f"{RobotsTxtMiddleware.__module__}.{RobotsTxtMiddleware.__qualname__}"] = listed.pop(RobotsTxtMiddleware)
+    settings.set(name, listed, settings.getpriority(name) or 0)

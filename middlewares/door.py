@@ -50,7 +50,7 @@ class Refused(IgnoreRequest):
 
 
 class Unanswerable(IgnoreRequest):
-    """A request that nobody can be asked about: not http, not https."""
+    """A request that nobody can be asked about: not http, not https, or at no origin."""
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from scrapy.http.request import NO_CALLBACK
 from w3lib.url import safe_url_string
 
 from askfirst.rights.model import Decision, Document, Kind, Observation, Verdict
+from askfirst.rights.origins import UrlError
 from middlewares.door import META, Door, Passage, Refused, Unanswerable, observe
 
 
@@ -54,7 +55,10 @@ class RightsFetchMiddleware:
         passage = _passage(request)
         intent = self._door.intent(url)
         gate = self._door.gate
-        decision = gate.recall(intent) or await gate.before_fetch(intent)
+        try:
+            decision = gate.recall(intent) or await gate.before_fetch(intent)
+        except UrlError as error:
+            raise Unanswerable(f"{str(error)[:200]}: nobody can be asked about it") from None
         if decision.ruling.verdict is Verdict.DEFER:
             decision = await self._later(request, passage, decision)
         passage.decision = decision
@@ -148,15 +152,27 @@ def _passage(request: Request) -> Passage:
     if isinstance(before, Passage):
         if before.url == request.url:
             passage.tries, passage.hops = before.tries, before.hops
-        elif before.head is not None and before.leads_to == urldefrag(request.url)[0]:
+        elif before.head is not None and _follows(request, before):
             passage.hops = (*before.hops, before.head)
     request.meta[META] = passage
     return passage
+
+
+def _follows(request: Request, before: Passage) -> bool:
+    """Whether the request is the one that a redirect answer led to. Scrapy reads a Location that is spelled badly in a
+    way of its own, and says in the meta what it followed."""
+    if before.leads_to is None:
+        return False
+    went_through = request.meta.get("redirect_urls")
+    return before.leads_to == urldefrag(request.url)[0] or bool(went_through and went_through[-1] == before.url)
 
 
 def _leads_to(response: Response) -> str | None:
     location = response.headers.get("Location")
     if location is None or not 300 <= response.status < 400:
         return None
-    # Without the fragment, which the request that follows may have from the one before (RFC 9110 section 10.2.2).
-    return urldefrag(urljoin(response.url, safe_url_string(location)))[0]
+    try:
+        # Without the fragment, which the request that follows may have from the one before (RFC 9110 section 10.2.2).
+        return urldefrag(urljoin(response.url, safe_url_string(location)))[0]
+    except ValueError:  # no URL: nothing can follow it
+        return None

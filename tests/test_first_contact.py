@@ -7,13 +7,14 @@ rules). Here none arrives, however many workers meet the host at once, and each 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from loopback_site import LOOKED_AT, Reply, Site
-from redis_server import Server, free_port, redis_on_path, valkey
-from scrapy_crawl import Crawled, check_record, crawl
+
+from tests.loopback_site import LOOKED_AT, Reply, Site
+from tests.redis_server import Server
+from tests.scrapy_crawl import Crawled, check_record, crawl
 
 pytestmark = pytest.mark.crawl
 
@@ -60,17 +61,6 @@ async def test_the_site_would_see_a_leak(site: Site, tmp_path: Path) -> None:
         pytest.skip("this Scrapy's own robots middleware holds all twenty back: it no longer shows that a leak is seen")
 
 
-@pytest.fixture(params=["valkey", "redis"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    program = valkey() if request.param == "valkey" else redis_on_path()
-    if program is None:
-        pytest.skip("there is no redis-server on PATH")
-    home = tmp_path / "server"
-    home.mkdir()
-    with Server(program, home, port=free_port()).running() as running:
-        yield running
-
-
 async def fleet(site: Site, folder: Path, cache: str) -> None:
     """Three workers meet the host at once, behind one cache."""
     urls = first_requests(site)
@@ -84,9 +74,9 @@ async def fleet(site: Site, folder: Path, cache: str) -> None:
     check_record(site, *(worker.out for worker in workers))
 
 
-async def test_three_workers_behind_one_server_look_once(site: Site, tmp_path: Path, server: Server) -> None:
+async def test_three_workers_behind_one_server_look_once(site: Site, tmp_path: Path, shared_server: Server) -> None:
     """Three processes that share Redis or Valkey fetch nothing disallowed, and each well-known document once."""
-    await fleet(site, tmp_path, server.url)
+    await fleet(site, tmp_path, shared_server.url)
 
 
 async def test_three_workers_behind_one_file_look_once(site: Site, tmp_path: Path) -> None:
@@ -100,7 +90,9 @@ async def test_what_is_allowed_arrives_once_the_look_is_done(site: Site, tmp_pat
     site.publish("open.test", "/robots.txt", Reply("User-agent: *\nDisallow: /no\n", kind="text/plain", until=answered))
     urls = [site.publish("open.test", f"/{'no' if n % 2 else 'yes'}/{n}") for n in range(REQUESTS)]
     running = asyncio.create_task(crawl(tmp_path, urls))
-    await site.until_visited("/robots.txt")
+    looked = asyncio.create_task(site.until_visited("/robots.txt"))
+    await asyncio.wait([running, looked], return_when=asyncio.FIRST_COMPLETED)
+    assert looked.done(), "the crawl ended without a look"
     assert site.pages() == []
     answered.set()
     crawled = await running

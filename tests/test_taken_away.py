@@ -11,19 +11,19 @@ import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from loopback_site import LOOKED_AT, Site
-from redis_server import Server, free_port, redis_on_path, valkey
-from scrapy_crawl import Crawled, check_record, crawl, decisions
 
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.rights.consent import parse_record
+from tests.loopback_site import LOOKED_AT, Site
+from tests.redis_server import Server, free_port
+from tests.scrapy_crawl import Crawled, check_record, crawl, decisions
 
 pytestmark = pytest.mark.crawl
 
@@ -71,31 +71,20 @@ def nothing_is_lost(crawled: Crawled, *outs: Path) -> None:
 # -- the shared store ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["valkey", "redis"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    program = valkey() if request.param == "valkey" else redis_on_path()
-    if program is None:
-        pytest.skip("there is no redis-server on PATH")
-    home = tmp_path / "server"
-    home.mkdir()
-    with Server(program, home, port=free_port()).running() as running:
-        yield running
-
-
-async def test_redis_is_killed_and_comes_back(site: Site, tmp_path: Path, server: Server) -> None:
+async def test_redis_is_killed_and_comes_back(site: Site, tmp_path: Path, shared_server: Server) -> None:
     """Two workers go on without their Redis: each looks at a host once by itself, and counts what it missed. When it
     is back, they share again."""
     urls = all_pages(site)
 
     async def take() -> None:
-        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(shared_server.stop)
 
     async def give_back() -> None:
-        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(shared_server.start)
 
     site.before_page(TAKEN_AT_PAGE, take)
     site.before_page(TAKEN_AT_PAGE + len(HOSTS) * PAGES // 2, give_back)
-    settings = {**IN_ORDER, "ASKFIRST_CACHE": server.url}
+    settings = {**IN_ORDER, "ASKFIRST_CACHE": shared_server.url}
     workers = await asyncio.gather(*(crawl(tmp_path / name, urls, settings) for name in ("one", "two")))
 
     assert set(site.pages()) == allowed_pages(site)
@@ -105,7 +94,7 @@ async def test_redis_is_killed_and_comes_back(site: Site, tmp_path: Path, server
         nothing_is_lost(worker, worker.out)
     assert sum(worker.stats.get("askfirst/cache/unreachable", 0) for worker in workers) > 0
     assert all(set(site.looks(host).values()) <= {1, 2} for host in HOSTS)
-    with closing(server.client()) as client:
+    with closing(shared_server.client()) as client:
         keys = [bytes(key) for key in client.scan_iter("*")]
     assert [key for key in keys if HOSTS[-1].encode() in key]
     assert not [key for key in keys if HOSTS[0].encode() in key], "the server came back with what it was killed with"
