@@ -13,10 +13,10 @@ from askfirst.rights.model import Decision, Remark, Signal, Stage, Terms, Verdic
 
 _DONE = {
     (Stage.FETCH, Verdict.ALLOW): "may be fetched",
-    (Stage.FETCH, Verdict.DEFER): "is not fetched for now",
+    (Stage.FETCH, Verdict.DEFER): "is not fetched yet",
     (Stage.FETCH, Verdict.REFUSE): "is not fetched",
     (Stage.KEEP, Verdict.ALLOW): "may be kept",
-    (Stage.KEEP, Verdict.DEFER): "is not kept for now",
+    (Stage.KEEP, Verdict.DEFER): "is not kept yet",
     (Stage.KEEP, Verdict.REFUSE): "is not kept",
 }
 
@@ -46,12 +46,14 @@ def shown(text: str) -> str:
 
 def _spelled(character: str) -> str:
     code = ord(character)
-    return "\t" if character == "\t" else f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    if character == "\t":
+        return " "
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def quoted(text: str, *, indent: str = "    ") -> Iterator[str]:
     """The words, and under them a caret at the word that matters."""
-    line = shown(text).replace("\t", " ")
+    line = shown(text)
     yield f"{indent}{line}"
     found = _KEYWORDS.search(line)
     start, length = (found.start(), found.end() - found.start()) if found else (0, min(len(line), 1))
@@ -64,18 +66,18 @@ def _lines(decision: Decision, policy_name: str | None) -> Iterator[str]:
     yield f"{decision.verdict.word.upper()}  {shown(intent.url)}"
     under = f" under policy {policy_name}" if policy_name else ""
     done = _DONE[decision.stage, decision.verdict]
-    yield f"  {done} for {intent.purpose}{under}, asked as {intent.agent.product_token}"
+    yield f"  {done} for {intent.purpose}{under}, asked as {shown(intent.agent.product_token)}"
     if not decision.because:
         yield f"  because {_silence(decision)}"
     for signal in decision.because:
         yield f"  because {_said(signal)}"
         yield from quoted(signal.evidence.text)
-        yield f"    {shown(signal.evidence.document_url)}, {signal.evidence.at} ({signal.evidence.spec})"
+        yield f"    {shown(signal.evidence.document_url)}, {shown(signal.evidence.at)} ({signal.evidence.spec})"
         yield from (f"    {line}" for line in _terms(signal.terms))
     others = [s for s in decision.considered if s not in decision.because]
     if others:
         yield "  also said, without deciding this:"
-        yield from (f"    {_said(s)} ({s.evidence.at})" for s in others)
+        yield from (f"    {_said(s)} ({shown(s.evidence.at)})" for s in others)
     yield from _remarks(decision.remarks)
     for ask in decision.ask:
         whom = " or ".join(part for part in (ask.contact, ask.terms_url) if part) or "the publisher"
@@ -86,12 +88,12 @@ def _remarks(remarks: Iterable[Remark]) -> Iterator[str]:
     listed = tuple(remarks)
     if listed:
         yield "  remarked, without effect:"
-        yield from (f"    {r.source}, {r.evidence.at}: {shown(r.note)}" for r in listed)
+        yield from (f"    {shown(r.source)}, {shown(r.evidence.at)}: {shown(r.note)}" for r in listed)
 
 
 def _said(signal: Signal) -> str:
     verb = {Verdict.ALLOW: "permits", Verdict.DEFER: "could not be read for", Verdict.REFUSE: "refuses"}
-    return f"{signal.source} {verb[signal.verdict]} {signal.category}"
+    return f"{shown(signal.source)} {verb[signal.verdict]} {signal.category}"
 
 
 def _silence(decision: Decision) -> str:

@@ -158,7 +158,7 @@ class Gate:
         body. ``hops`` are the redirect answers on the way, as observations of kind RESPONSE."""
         standing, answer = await asyncio.gather(self._standing(intent.url), self._answer(intent.url))
         parts = statements((*hops, response), self.agent, self._readers)
-        kept = _relied_on(response)
+        kept = html.relied_on(response)
         decision = self._give(
             intent,
             standing,
@@ -411,13 +411,6 @@ def _same(url: str) -> str:
         return f"{origin_of(url)}{target(url)}"
     except UrlError:
         return url
-
-
-def _relied_on(response: Observation) -> Observation:
-    """The response without more of its body than the elements that were read."""
-    if not response.body:
-        return response
-    return replace(response, body=html.excerpt(response), whole_digest=response.digest)
 
 
 def _named(observations: Sequence[Observation]) -> bytes:

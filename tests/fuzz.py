@@ -32,7 +32,7 @@ from urllib.parse import quote
 import msgspec
 
 from askfirst.explain import explain, summary
-from askfirst.gate import _named, _relied_on
+from askfirst.gate import _named
 from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights import html
 from askfirst.rights.consent import registry_uri
@@ -156,7 +156,7 @@ def is_recorded(case: Case) -> bytes | None:
 def replays_from_what_is_kept(case: Case, line: bytes) -> None:
     """The decision also follows from the excerpts that the gate keeps as evidence."""
     if case.seen.document.kind is Kind.RESPONSE:
-        _replays(case, line, _relied_on(case.seen))
+        _replays(case, line, html.relied_on(case.seen))
     elif case.seen.document.kind is Kind.PAGE and may_be_html(case.seen):
         # what is no page displays nothing, and is never carried to images
         page = replace(case.seen, body=html.excerpt(case.seen, with_images=True), whole_digest=case.seen.digest)

@@ -91,10 +91,10 @@ TOLD: dict[str, tuple[Decision, str, str]] = {
     ),
     "robots.txt unread": (
         decided(seen("https://h.example/robots.txt", status=503), stage=Stage.FETCH),
-        "https://h.example/art/p.jpg is not fetched for now for train: robots.txt could not be read for fetch",
+        "https://h.example/art/p.jpg is not fetched yet for train: robots.txt could not be read for fetch",
         """
         DEFER  https://h.example/art/p.jpg
-          is not fetched for now for train, asked as ExBot
+          is not fetched yet for train, asked as ExBot
           because robots.txt could not be read for fetch
             status 503
             ^^^^^^^^^^

@@ -170,7 +170,7 @@ def _barred(intent: Intent, said: tuple[Observation, ...], policy: Policy) -> st
     for signal in read(intent, said, policy).signals:
         if signal.category is Category.FETCH and signal.care is Care.LITERAL and signal.verdict is not Verdict.ALLOW:
             verb = "refuses it" if signal.verdict is Verdict.REFUSE else "could not be read"
-            return f"{signal.source} {verb} ({signal.evidence.at})"
+            return f"{signal.source} {verb} ({shown(signal.evidence.at)})"
     return None
 
 
@@ -207,7 +207,7 @@ def _show_signal(console: Console, signal: Signal) -> None:
     covers = " of the images on this page" if signal.covers.value == "page-images" else ""
     line = Text(f"  {signal.source} ")
     line.append(f"{verb} {signal.category}", style=_STYLES[signal.verdict])
-    line.append(f"{covers}{who}: {shown(signal.evidence.document_url)}, {signal.evidence.at}")
+    line.append(f"{covers}{who}: {shown(signal.evidence.document_url)}, {shown(signal.evidence.at)}")
     console.print(line, soft_wrap=True)
     for words in quoted(signal.evidence.text):
         console.print(words, markup=False, soft_wrap=True)
@@ -221,9 +221,8 @@ def _show_remarks(console: Console, remarks: tuple[Remark, ...]) -> None:
     if remarks:
         console.print("Remarked, without effect", style="bold")
         for remark in remarks:
-            console.print(
-                f"  {remark.source}, {remark.evidence.at}: {shown(remark.note)}", markup=False, soft_wrap=True
-            )
+            where = f"{shown(remark.source)}, {shown(remark.evidence.at)}"
+            console.print(f"  {where}: {shown(remark.note)}", markup=False, soft_wrap=True)
 
 
 def _show_decisions(console: Console, checked: Checked, decisions: Mapping[str, Mapping[Purpose, Decision]]) -> None:

@@ -20,13 +20,13 @@ import codecs
 import html
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
-from askfirst.rights.media import may_be_html
+from askfirst.rights.media import HTML_TYPES, begins_as_html, content_type, may_be_html, sniffed
 from askfirst.rights.model import Observation
 
 _SILENT_NAME: Final = (
@@ -157,6 +157,40 @@ def excerpt(observation: Observation, *, with_images: bool = False) -> bytes:
     if with_images:
         parts += [f'<img src="{_escaped(url)}">' for url in page.images]
     return "\n".join(("\ufeff<!doctype html>", *parts, "")).encode("utf-8")
+
+
+def relied_on(observation: Observation) -> Observation:
+    """The observation with no more of its body than a reader needs to find the same in it: the metas of a page, the
+    first bytes of anything else. For evidence, where bodies that may not be kept must not be.
+
+    INVARIANT: every reader that reads HTML says the same of it as of the whole. The whole body is given back where
+    nothing shorter does that: something that is both an image and a page with metas.
+    """
+    if not observation.body:
+        return observation
+    if content_type(observation) in HTML_TYPES and not (sniffed(observation.body) or "").startswith("image/"):
+        return replace(observation, body=excerpt(observation), whole_digest=observation.digest)
+    facts = _facts(observation)
+    for body in (observation.body[:_MAGIC_BYTES], excerpt(observation), _bare_excerpt(observation)):
+        part = replace(observation, body=body, whole_digest=observation.digest)
+        if _facts(part) == facts:
+            return part
+    return observation
+
+
+_MAGIC_BYTES: Final = 16
+
+
+def _bare_excerpt(observation: Observation) -> bytes:
+    """An excerpt that does not begin as a document does."""
+    return "\n".join(("<p>", *(meta.text for meta in elements(observation).metas), "")).encode("utf-8")
+
+
+def _facts(observation: Observation) -> tuple[object, ...]:
+    """What readers take from a body whose type is not told as HTML."""
+    kind = sniffed(observation.body)
+    tag_like = kind is None and observation.body[:_MAGIC_BYTES].lstrip().startswith(b"<")
+    return kind, begins_as_html(observation.body), tag_like, elements(observation).metas
 
 
 # -- metas ------------------------------------------------------------------------------------------------------------

@@ -82,15 +82,22 @@ def evidence(observation: Observation, *, at: str, text: str, spec: str) -> Evid
     return Evidence(
         document_url=observation.document.url,
         digest=observation.digest,
-        at=at,
-        text=text[:MAX_EVIDENCE_CHARS],
+        at=writable(at),
+        text=writable(text[:MAX_EVIDENCE_CHARS]),
         spec=spec,
     )
 
 
+def writable(text: str) -> str:
+    """Text that can be written as UTF-8: octets that were carried through decoding become replacement characters."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
 def remark(source: str, kind: RemarkKind, note: str, words: Evidence) -> Remark:
     """A remark, in one call."""
-    return Remark(source=source, kind=kind, note=note, evidence=words)
+    return Remark(source=source, kind=kind, note=writable(note), evidence=words)
 
 
 def outcome(observation: Observation) -> str:

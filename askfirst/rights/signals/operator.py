@@ -29,23 +29,34 @@ def operator_statement(policy: Policy) -> Statement:
 
 
 class _Papers:
-    __slots__ = ("_policy",)
+    """The papers of one policy. Readings are remembered by which papers cover, and how narrowly."""
+
+    __slots__ = ("_by_cover", "_policy")
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self._by_cover: dict[tuple[int, ...], Reading] = {}
 
     def on(self, target: Target) -> Reading:
+        ranks = tuple(covers(paper.record.scope, target.intent.url, grant=True) for paper in self._policy.papers)
+        if not any(ranks):
+            return NOTHING
+        reading = self._by_cover.get(ranks)
+        if reading is None:
+            reading = self._by_cover[ranks] = self._reading(ranks)
+        return reading
+
+    def _reading(self, ranks: tuple[int, ...]) -> Reading:
         signals: list[Signal] = []
         remarks: list[Remark] = []
-        for index, paper in enumerate(self._policy.papers):
-            rank = covers(paper.record.scope, target.intent.url, grant=True)
+        for index, (paper, rank) in enumerate(zip(self._policy.papers, ranks, strict=True)):
             if rank:
                 words = self._words(index, paper)
                 signals.extend(_signals(paper, rank, words))
                 if paper.kind == "override":
                     note = f"override by {paper.person}: {paper.reason}"
                     remarks.append(Remark(source=PAPERS, kind=RemarkKind.IGNORED, note=note, evidence=words))
-        return Reading(signals=tuple(signals), remarks=tuple(remarks)) if signals else NOTHING
+        return Reading(signals=tuple(signals), remarks=tuple(remarks))
 
     def _words(self, index: int, paper: Paper) -> Evidence:
         said = paper.record.reference or paper.reason or paper.record.scope

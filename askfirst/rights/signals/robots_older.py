@@ -37,21 +37,29 @@ def read_older(observation: Observation, agent: Agent) -> Statement:
 
 
 class _Older:
-    __slots__ = ("_observation", "_reader")
+    """Its opinions on one file. Readings are remembered by answer, so that they stay the same objects."""
+
+    __slots__ = ("_by_answer", "_observation", "_reader")
 
     def __init__(self, observation: Observation, reader: SecondReader) -> None:
         self._observation = observation
         self._reader = reader
+        self._by_answer: dict[str, Reading] = {}
 
     def on(self, target: Target) -> Reading:
         opinion = self._reader.opinion(target.intent.url)
         if opinion.answer is Answer.ALLOWED:
             return NOTHING
-        if opinion.answer is Answer.NOT_ASKED:
-            why = str(opinion.reason)
-            words = evidence(self._observation, at="whole file", text=why, spec=_SPEC)
+        why = "first matching rule refuses" if opinion.reason is None else opinion.reason
+        reading = self._by_answer.get(why)
+        if reading is None:
+            reading = self._by_answer[why] = self._reading(opinion.answer, why)
+        return reading
+
+    def _reading(self, answer: Answer, why: str) -> Reading:
+        words = evidence(self._observation, at="whole file", text=why, spec=_SPEC)
+        if answer is Answer.NOT_ASKED:
             return Reading(remarks=(remark(SOURCE, RemarkKind.IGNORED, f"not asked: {why}", words),))
-        words = evidence(self._observation, at="whole file", text="first matching rule refuses", spec=_SPEC)
         return Reading(
             signals=(
                 Signal(
