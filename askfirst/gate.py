@@ -48,9 +48,9 @@ from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.patterns import target
 from askfirst.rights.policy import Policy
 from askfirst.rights.read import bars, can_be_taken_back, join_readings, plan, readers_for, statements
-from askfirst.rights.reader import Statement, Target
+from askfirst.rights.reader import SILENT, Statement, Target
 from askfirst.rights.signals.operator import operator_statement
-from askfirst.rights.wire import canonical, decision_line, timestamp
+from askfirst.rights.wire import decision_line, looked_at
 
 MAX_ORIGINS = 10_000
 MAX_DISPLAYED = 100_000
@@ -65,7 +65,7 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class Standing:
-    """What one origin says to one agent: parsed once, asked for every URL."""
+    """What one origin, and the operator's own papers, say to one agent: parsed once, asked for every URL."""
 
     origin: Origin
     observations: tuple[Observation, ...]
@@ -73,7 +73,7 @@ class Standing:
     fresh_until: datetime
     looked_at: bytes
     recorded: int = 0
-    rulings: dict[tuple[object, ...], tuple[Ruling, list[Reading]]] = field(default_factory=dict)
+    rulings: dict[tuple[int, ...], tuple[Ruling, list[Reading]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,10 @@ class Answer:
     observations: tuple[Observation, ...]
     statements: tuple[Statement, ...]
     fresh_until: datetime
+
+
+UNASKED = Answer((), (), datetime.max.replace(tzinfo=UTC))
+"""The answer where no registry is asked."""
 
 
 class Gate:
@@ -113,8 +117,11 @@ class Gate:
         self._clock = clock
         self._count = count
         self._readers = readers_for(policy)
+        self._of_responses = tuple(r for r in self._readers if Kind.RESPONSE in r.kinds)
         self._before_body = tuple(r for r in self._readers if not r.reads_body)
-        self._papers = operator_statement(policy)
+        papers = operator_statement(policy)
+        self._papers = () if papers is SILENT else (papers,)
+        self.head_fields = frozenset[str]().union(*(r.fields for r in self._before_body))
         self._looking = Looking(
             fetch=fetch,
             cache=cache,
@@ -137,27 +144,23 @@ class Gate:
         """``before_fetch`` without waiting, when everything it needs is at hand and fresh; else None."""
         if self._registries or (self._displayed and _same(intent.url) in self._displayed):
             return None
-        standing = self._standings.get(_authority(intent.url))
-        if standing is None:
-            return None
         now = self._clock()
-        if standing.fresh_until <= now:
-            return None
-        return self._give(intent, standing, (), (), Stage.FETCH, now)
+        standing = self._at_hand(intent.url, now)
+        return None if standing is None else self._give(intent, standing, (), (), Stage.FETCH, now)
 
     async def before_fetch(self, intent: Intent) -> Decision:
         """Whether the resource may be requested. Recorded. Raises UrlError for what is no http URL."""
         decision = self.recall(intent)
         if decision is not None:
             return decision
-        standing, answer = await asyncio.gather(self._standing(intent.url), self._answer(intent.url))
+        standing, answer = await self._known(intent.url)
         return self._give(intent, standing, answer.statements, answer.observations, Stage.FETCH, self._clock())
 
     async def before_keep(self, intent: Intent, response: Observation, hops: Sequence[Observation] = ()) -> Decision:
         """Whether what was received may be kept. Recorded, with the elements that were relied on and no more of the
         body. ``hops`` are the redirect answers on the way, as observations of kind RESPONSE."""
-        standing, answer = await asyncio.gather(self._standing(intent.url), self._answer(intent.url))
-        parts = statements((*hops, response), self.agent, self._readers)
+        standing, answer = self._at_once(intent.url) or await self._known(intent.url)
+        parts = statements((*hops, response) if hops else (response,), self.agent, self._of_responses)
         kept = html.relied_on(response)
         decision = self._give(
             intent,
@@ -167,19 +170,20 @@ class Gate:
             Stage.KEEP,
             self._clock(),
         )
-        self._carry(intent, response, parts)
+        if parts:
+            self._carry(intent, response, parts)
         return decision
 
     def refused_by_head(self, intent: Intent, head: Observation, hops: Sequence[Observation] = ()) -> bool:
         """Whether status and headers alone already refuse, whatever the body may say. Not recorded: the decision that
-        counts comes from ``before_keep`` with the same observation. False when the origin is not at hand."""
+        counts comes from ``before_keep`` with the same observation. False when the origin is not at hand. A head
+        without any of ``head_fields``, and without hops, refuses nothing and need not be asked about."""
         standing = self._standings.get(_authority(intent.url))
         if standing is None:
             return False
         parts = statements((*hops, head), self.agent, self._before_body)
         place = Target.of(intent)
         said = [part.on(place) for part in (*standing.statements, *parts)]
-        said.append(self._papers.on(place))
         answer = self._answers.get(intent.url)
         if answer is not None:
             said.extend(part.on(place) for part in answer.statements)
@@ -222,6 +226,19 @@ class Gate:
 
     # -- what an origin says -------------------------------------------------------------------------------------
 
+    async def _known(self, url: str) -> tuple[Standing, Answer]:
+        """What the origin, the registries and the displaying pages say."""
+        return await asyncio.gather(self._standing(url), self._answer(url))
+
+    def _at_once(self, url: str) -> tuple[Standing, Answer] | None:
+        """The same without waiting, where no registry is asked and the origin is at hand."""
+        standing = None if self._registries else self._at_hand(url, self._clock())
+        return None if standing is None else (standing, self._with_pages(url, UNASKED))
+
+    def _at_hand(self, url: str, now: datetime) -> Standing | None:
+        standing = self._standings.get(_authority(url))
+        return standing if standing is not None and standing.fresh_until > now else None
+
     async def _standing(self, url: str) -> Standing:
         authority = _authority(url)
         standing = self._standings.get(authority)
@@ -247,9 +264,9 @@ class Gate:
         return Standing(
             origin=origin,
             observations=observations,
-            statements=statements(observations, self.agent, self._readers),
+            statements=(*statements(observations, self.agent, self._readers), *self._papers),
             fresh_until=min((self._looking.fresh_until(one) for one in seen), default=now + timedelta(hours=1)),
-            looked_at=_named(observations),
+            looked_at=looked_at(observations),
         )
 
     async def _see(self, documents: Sequence[Document]) -> list[Seen]:
@@ -287,6 +304,9 @@ class Gate:
                 self._answers[url] = answer
                 while len(self._answers) > MAX_ANSWERS:
                     self._answers.popitem(last=False)
+        return self._with_pages(url, answer)
+
+    def _with_pages(self, url: str, answer: Answer) -> Answer:
         pages = self._displayed.get(_same(url), ()) if self._displayed else ()
         if not pages:
             return answer
@@ -339,7 +359,7 @@ class Gate:
     ) -> Decision:
         """The decision, recorded; or a DEFER that says what could not be written."""
         decision = on_occasion(intent, self._ruling(intent, standing, parts, stage, now), at=now)
-        looked_at = standing.looked_at
+        seen_at = standing.looked_at
         try:
             if standing.recorded != self._record:
                 for seen in standing.observations:
@@ -348,8 +368,8 @@ class Gate:
             for seen in observations:
                 self._evidence.keep(seen)
             if observations:
-                looked_at = _joined(looked_at, _named(observations))
-            self._log.append(decision_line(decision, b"[" + looked_at + b"]"))
+                seen_at = _joined(seen_at, looked_at(observations))
+            self._log.append(decision_line(decision, b"[" + seen_at + b"]"))
         except EdgeError as error:
             # What was recorded may be gone with the place it was in: every standing is to be kept again.
             self._record += 1
@@ -362,12 +382,12 @@ class Gate:
     ) -> Ruling:
         place = Target.of(intent)
         said = [statement.on(place) for statement in standing.statements]
-        said.append(self._papers.on(place))
-        own = [reading for reading in (part.on(place) for part in parts) if reading is not NOTHING]
+        own = [reading for part in parts if (reading := part.on(place)) is not NOTHING] if parts else ()
         if own:
             # What one response or one URL said is said once; remembering it would only push out what recurs.
             return rule(intent.purpose, join_readings([*said, *own]), self.policy, stage=stage, at=now)
-        key = (intent.purpose, stage, *map(id, said))
+        # identities, because an enum member's hash is a call into Python
+        key = (id(intent.purpose), id(stage), *map(id, said))
         found = standing.rulings.get(key)
         if found is not None and (found[0].expires_at is None or found[0].expires_at > now):
             return found[0]
@@ -411,21 +431,6 @@ def _same(url: str) -> str:
         return f"{origin_of(url)}{target(url)}"
     except UrlError:
         return url
-
-
-def _named(observations: Sequence[Observation]) -> bytes:
-    """The observations as a log line names them: members of a JSON list, without the brackets."""
-    return canonical(
-        [
-            {
-                "url": o.document.url,
-                "kind": o.document.kind.value,
-                "digest": o.digest,
-                "observed_at": timestamp(o.observed_at),
-            }
-            for o in observations
-        ],
-    )[1:-1]
 
 
 def _joined(first: bytes, second: bytes) -> bytes:

@@ -24,7 +24,7 @@ from w3lib.url import safe_url_string
 
 from askfirst.rights.model import Decision, Document, Kind, Observation, Verdict
 from askfirst.rights.origins import UrlError
-from middlewares.door import META, Door, Passage, Refused, Unanswerable, observe
+from middlewares.door import META, Door, Passage, Refused, Unanswerable, fields_of, observe
 
 
 class RightsFetchMiddleware:
@@ -34,6 +34,8 @@ class RightsFetchMiddleware:
         self._crawler = crawler
         self._door = Door.of(crawler)
         self._waiting: set[asyncio.Task[None]] = set()
+        # as Scrapy writes names
+        self._telling = frozenset(name.title().encode("ascii") for name in self._door.gate.head_fields)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -77,12 +79,12 @@ class RightsFetchMiddleware:
     def stop_body(self, headers: Headers, request: Request) -> None:
         """On ``headers_received``: a body that the head already refuses is not downloaded."""
         passage = request.meta.get(META)
-        if not isinstance(passage, Passage):
+        if not isinstance(passage, Passage) or (self._telling.isdisjoint(headers) and not passage.hops):
             return
         head = Observation(
             document=Document(kind=Kind.RESPONSE, url=request.url),
             status=200,
-            headers=tuple((n.decode("latin-1"), v.decode("latin-1")) for n, vs in headers.items() for v in vs),
+            headers=fields_of(headers),
             observed_at=self._door.gate.now(),
         )
         if self._door.gate.refused_by_head(self._door.intent(request.url), head, passage.hops):

@@ -57,7 +57,9 @@ class RightsKeepMiddleware:
         else:
             seen = observe(self._door, response, body=response.body, truncated=truncated)
         hops = passage.hops if isinstance(passage, Passage) else ()
-        decision = await self._door.gate.before_keep(self._door.intent(response.url), seen, hops)
+        asked = passage.decision.intent if isinstance(passage, Passage) and passage.decision is not None else None
+        intent = asked if asked is not None and asked.url == response.url else self._door.intent(response.url)
+        decision = await self._door.gate.before_keep(intent, seen, hops)
         self._door.tell(decision)
         if decision.ruling.verdict is not Verdict.ALLOW:
             raise Refused(decision, _links(decision, seen))

@@ -32,7 +32,6 @@ from urllib.parse import quote
 import msgspec
 
 from askfirst.explain import explain, summary
-from askfirst.gate import _named
 from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights import html
 from askfirst.rights.consent import registry_uri
@@ -57,7 +56,7 @@ from askfirst.rights.read import read
 from askfirst.rights.reader import Reader, Target
 from askfirst.rights.record import parse_line
 from askfirst.rights.signals import READERS
-from askfirst.rights.wire import decision_line, observation_to_wire, parse_observation
+from askfirst.rights.wire import decision_line, looked_at, observation_to_wire, parse_observation
 
 AT = datetime(2026, 11, 24, 12, 0, 0, 250_000, tzinfo=UTC)
 AGENT = Agent(product_token="ExBot", user_agent="ExBot/1.0 (+https://ex.example/bot)")
@@ -144,7 +143,7 @@ def is_recorded(case: Case) -> bytes | None:
         return None
     reading = read(case.intent, [case.seen], case.policy)
     decision = decide(case.intent, reading, case.policy, stage=case.stage, at=AT)
-    line = decision_line(decision, b"[" + _named([case.seen]) + b"]")
+    line = decision_line(decision, b"[" + looked_at([case.seen]) + b"]")
     assert b"\n" not in line, "a line of the record with a line break in it"
     assert as_recorded(parse_line(line).decision) == as_recorded(decision), "the record is read back as something else"
     _replays(case, line, case.seen)

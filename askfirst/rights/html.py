@@ -153,10 +153,15 @@ def excerpt(observation: Observation, *, with_images: bool = False) -> bytes:
     for, the same images. For keeping as evidence where the page itself may not be kept.
     """
     page = elements(observation)
+    if not page.metas and not with_images:
+        return _SILENT_EXCERPT
     parts = [meta.text for meta in page.metas]
     if with_images:
         parts += [f'<img src="{_escaped(url)}">' for url in page.images]
     return "\n".join(("\ufeff<!doctype html>", *parts, "")).encode("utf-8")
+
+
+_SILENT_EXCERPT: Final = "\ufeff<!doctype html>\n".encode()
 
 
 def relied_on(observation: Observation) -> Observation:

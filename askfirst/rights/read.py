@@ -32,7 +32,7 @@ from askfirst.rights.model import (
 )
 from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import Mode, Policy
-from askfirst.rights.reader import Reader, Statement, Target
+from askfirst.rights.reader import SILENT, Reader, Statement, Target
 from askfirst.rights.signals import READERS
 from askfirst.rights.signals.operator import operator_statement
 
@@ -61,14 +61,20 @@ def hears(reader: Reader, document: Document) -> bool:
 
 
 def statements(observations: Iterable[Observation], agent: Agent, readers: Sequence[Reader]) -> tuple[Statement, ...]:
-    """What each observed document says, parsed once. Never raises on content."""
-    return tuple(
-        _heard(reader, seen, agent) for seen in observations for reader in readers if hears(reader, seen.document)
-    )
+    """What each observed document says, parsed once; those that say nothing are left out. Never raises on content."""
+    found: list[Statement] = []
+    for seen in observations:
+        names = {name.lower() for name, _ in seen.headers}
+        for reader in readers:
+            if (reader.fields and reader.fields.isdisjoint(names)) or not hears(reader, seen.document):
+                continue
+            statement = reader.parse(seen, agent)
+            if statement is not SILENT:
+                found.append(_weighed(statement, seen))
+    return tuple(found)
 
 
-def _heard(reader: Reader, seen: Observation, agent: Agent) -> Statement:
-    statement = reader.parse(seen, agent)
+def _weighed(statement: Statement, seen: Observation) -> Statement:
     if seen.document.kind is Kind.PAGE:
         return _Carried(statement)
     if seen.document.kind is Kind.RESPONSE and not (seen.status is not None and 200 <= seen.status < 300):

@@ -14,6 +14,7 @@ from typing import Protocol
 from askfirst.rights import patterns
 from askfirst.rights.model import (
     MAX_EVIDENCE_CHARS,
+    NOTHING,
     Agent,
     Care,
     Evidence,
@@ -51,7 +52,8 @@ class Reader:
     """One signal: the kinds of document it listens to, at which well-known paths, and the parser.
 
     ``care`` is the mildest policy that asks it. ``reads_body``: it needs more than status and headers.
-    ``supersedes``: a later place of its protocol may take back what an earlier one said.
+    ``supersedes``: a later place of its protocol may take back what an earlier one said. ``fields``, in lower case:
+    the response fields without which it is silent about a response; empty where it may speak without them.
     """
 
     protocol: str
@@ -62,6 +64,7 @@ class Reader:
     care: Care = Care.LITERAL
     reads_body: bool = True
     supersedes: bool = False
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Constant:
         return self.reading
 
 
-SILENT = Constant(Reading())
+SILENT = Constant(NOTHING)
+"""The statement of a document that says nothing. Whoever gathers statements may leave it out."""
 
 
 def evidence(observation: Observation, *, at: str, text: str, spec: str) -> Evidence:

@@ -235,7 +235,7 @@ class RuleSet:
     def match_orphan(self, path: str) -> Rule | None:
         """The disallow rule above the first user-agent line that matches ``path`` and is longest, allow rules there
         considered. RFC 9309 has these rules ignored, so they never count in :meth:`match`."""
-        if path == "/robots.txt":
+        if not self._file.has_orphans or path == "/robots.txt":
             return None
         line = self._file.orphans().longest(path)
         return self._file.rule(line) if line is not None and line < 0 else None
@@ -365,6 +365,11 @@ class RobotsTxt:
     def careful_rules_of(self, chosen: Iterable[int]) -> list[tuple[str, int, int]]:
         """The same for the careful reading and its groups."""
         return self._entries(rule for index in chosen for rule in self._careful.groups[index].rules)
+
+    @property
+    def has_orphans(self) -> bool:
+        """Whether any rule stands above the first user-agent line. Nearly no file has one."""
+        return bool(self._orphans)
 
     def orphans(self) -> PatternIndex[int]:
         """The rules above the first user-agent line, be it a sloppy one."""

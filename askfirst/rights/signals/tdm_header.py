@@ -48,4 +48,5 @@ READER = Reader(
     kinds=frozenset({Kind.RESPONSE}),
     parse=read_tdm_header,
     reads_body=False,
+    fields=frozenset({"tdm-reservation", "tdm-policy"}),
 )

@@ -237,4 +237,5 @@ READER = Reader(
     kinds=frozenset({Kind.RESPONSE, Kind.PAGE}),
     parse=read_x_robots_tag,
     reads_body=False,
+    fields=frozenset({PROTOCOL}),
 )
