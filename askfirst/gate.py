@@ -23,7 +23,7 @@ from askfirst.looking import Count, Looking, Seen
 from askfirst.ports import Cache, DecisionLog, EdgeError, EvidenceStore, Fetch, Registry
 from askfirst.rights import html
 from askfirst.rights.decide import on_occasion, rule
-from askfirst.rights.media import may_be_html
+from askfirst.rights.media import content_type, may_be_html, media_type
 from askfirst.rights.model import (
     NOTHING,
     Agent,
@@ -158,7 +158,10 @@ class Gate:
 
     async def before_keep(self, intent: Intent, response: Observation, hops: Sequence[Observation] = ()) -> Decision:
         """Whether what was received may be kept. Recorded, with the elements that were relied on and no more of the
-        body. ``hops`` are the redirect answers on the way, as observations of kind RESPONSE."""
+        body. ``hops`` are the redirect answers on the way, as observations of kind RESPONSE. The intent's media type is
+        taken from the response where it has none."""
+        if intent.media is None:
+            intent = replace(intent, media=media_type(response))
         standing, answer = self._at_once(intent.url) or await self._known(intent.url)
         parts = statements((*hops, response) if hops else (response,), self.agent, self._of_responses)
         kept = html.relied_on(response)
@@ -176,11 +179,15 @@ class Gate:
 
     def refused_by_head(self, intent: Intent, head: Observation, hops: Sequence[Observation] = ()) -> bool:
         """Whether status and headers alone already refuse, whatever the body may say. Not recorded: the decision that
-        counts comes from ``before_keep`` with the same observation. False when the origin is not at hand. A head
+        counts comes from ``before_keep`` with the same observation. False when the origin is not at hand, or the type
+        is not told. A head
         without any of ``head_fields``, and without hops, refuses nothing and need not be asked about."""
         standing = self._standings.get(_authority(intent.url))
-        if standing is None:
+        told = content_type(head)
+        if standing is None or told is None:
+            # Without a type only the bytes can tell what a value for images is about.
             return False
+        intent = replace(intent, media=told)
         parts = statements((*hops, head), self.agent, self._before_body)
         place = Target.of(intent)
         said = [part.on(place) for part in (*standing.statements, *parts)]
@@ -270,26 +277,26 @@ class Gate:
         )
 
     async def _see(self, documents: Sequence[Document]) -> list[Seen]:
-        """All documents at once, but for those that the robots.txt which was seen last bars."""
+        """All documents at once, but for those that the robots.txt which was seen last bars, as long as something is
+        known of them."""
         known = await self._looking.recall(documents)
-        rules = [o for one in known if one is not None for o in one.observations(self._clock())]
+        now = self._clock()
+        rules = [o for one in known if one is not None for o in one.observations(now)]
         barred = statements(rules, self.agent, self._readers)
         return await asyncio.gather(
             *(
                 self._barred(document, one)
-                if bars(barred, document.url, self.agent)
+                if one is not None and one.answered(now) and bars(barred, document.url, self.agent)
                 else self._looking.look(document, one)
                 for document, one in zip(documents, known, strict=True)
             ),
         )
 
-    async def _barred(self, document: Document, known: Seen | None) -> Seen:
-        if known is not None and self._looking.fresh(known):
+    async def _barred(self, document: Document, known: Seen) -> Seen:
+        if self._looking.fresh(known):
             return known
-        return Seen(
-            Observation(document=document, outage=Outage.BLOCKED, observed_at=self._clock(), fresh_s=3_600),
-            None if known is None else known.good,
-        )
+        blocked = Observation(document=document, outage=Outage.BLOCKED, observed_at=self._clock(), fresh_s=3_600)
+        return Seen(blocked, known.good)
 
     # -- what registries and displaying pages say ----------------------------------------------------------------
 
@@ -420,9 +427,13 @@ def unrecorded(intent: Intent, policy: Policy, error: EdgeError, *, stage: Stage
 
 
 def _authority(url: str) -> str:
-    """The URL up to its path. Two URLs that agree in it have the same origin."""
+    """The URL up to its path. INVARIANT: two URLs that agree in it have the same origin. A URL in whose beginning
+    anything is that parsers strip is spelled out first; raises UrlError."""
     end = url.find("/", 8)
-    return url if end < 0 else url[:end]
+    authority = url if end < 0 else url[:end]
+    if not authority.startswith(("http://", "https://")) or " " in authority or not authority.isprintable():
+        return str(origin_of(url))
+    return authority
 
 
 def _same(url: str) -> str:

@@ -36,24 +36,32 @@ _PAUSE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of a document: the latest look, and the last one that worked when the latest did not."""
+    """What is known of a document: the latest look, and the last one that found it when the latest could not."""
 
     latest: Observation
     last_good: Observation | None = None
 
     def observations(self, at: datetime) -> tuple[Observation, ...]:
         """What counts at this time."""
-        if self.last_good is None or not unusable(self.latest):
-            return (self.latest,)
-        if self.last_good.observed_at + timedelta(seconds=STALE_IF_ERROR_S) < at:
+        if self.last_good is None or not _young(self.last_good, at):
             return (self.latest,)
         return (self.latest, self.last_good)
+
+    def answered(self, at: datetime) -> bool:
+        """Whether anything is known of what the document says, or that it is not there."""
+        return any(
+            not unusable(seen) and _young(seen, at) for seen in (self.latest, self.last_good) if seen is not None
+        )
 
     @property
     def good(self) -> Observation | None:
         """The last look that found a document."""
         found = self.latest.status is not None and 200 <= self.latest.status < 300 and not unusable(self.latest)
         return self.latest if found else self.last_good
+
+
+def _young(seen: Observation, at: datetime) -> bool:
+    return at <= seen.observed_at + timedelta(seconds=STALE_IF_ERROR_S)
 
 
 class Looking:
@@ -157,7 +165,9 @@ class Looking:
             seen,
             fresh_s=freshness_s(seen, most_s=self._most_s(seen), outage_s=self._policy.max_age_s["outage"]),
         )
-        return Seen(aged, good if unusable(aged) else None)
+        # A door that was open and is shut now has not taken back what was said behind it.
+        lost = unusable(aged) or aged.status in (401, 403)
+        return Seen(aged, good if lost else None)
 
     def _most_s(self, seen: Observation) -> int:
         if unusable(seen):

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from askfirst.rights.decide import decide
+from askfirst.rights.media import media_type
 from askfirst.rights.model import Agent, Decision, Document, Intent, Kind, Observation, Purpose, Stage
 from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.policy import PROFILES, Policy, default_profile
@@ -71,19 +72,23 @@ def decide_line(table: Mapping[str, object], policies: Mapping[str, Policy] = PR
     at = None if said_at is None else moment(said_at, "at")
     observations = _observations(table, url, at)
     at = at or max((o.observed_at for o in observations), default=DEFAULT_AT)
-    intent = Intent(url=url, agent=_agent(table.get("agent")), purpose=purpose, media=_text(table, "media"))
+    media = _text(table, "media") or next(
+        (media_type(o) for o in observations if o.document.kind is Kind.RESPONSE and o.document.url == url), None
+    )
+    intent = Intent(url=url, agent=_agent(table.get("agent")), purpose=purpose, media=media)
     return decide(intent, read(intent, observations, policy), policy, stage=stage, at=at)
 
 
 def answer(decision: Decision) -> dict[str, Json]:
     """A decision as replay prints it: ``because`` are indexes into ``signals``."""
     signals = decision.considered
+    places = {signal: index for index, signal in enumerate(signals)}
     wire: dict[str, Json] = {
         "verdict": decision.verdict.word,
         "stage": decision.stage.value,
         "decision_id": decision.id,
         "signals": [signal_to_wire(s) for s in signals],
-        "because": [signals.index(s) for s in decision.because],
+        "because": [places[s] for s in decision.because],
         "remarks": [remark_to_wire(r) for r in decision.remarks],
         "ask": [ask_to_wire(a) for a in decision.ask],
         "expires_at": None if decision.expires_at is None else timestamp(decision.expires_at),

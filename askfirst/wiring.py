@@ -161,7 +161,7 @@ def open_registry(spec: str, *, token: str | None = None, user_agent: str = DEFA
         raise SettingsError(
             f"registry {spec!r}: no such file; make it with 'askfirst registry import RECORDS --registry {spec}'",
         )
-    return SqliteRegistry(path, name=path.stem, clock=utc_now)
+    return SqliteRegistry(path, name=str(path), clock=utc_now)
 
 
 class NoEvidence:

@@ -140,6 +140,11 @@ class Door:
         """What this crawl is about to do with a URL."""
         return Intent(url=url, agent=self.gate.agent, purpose=self._purpose, media=media)
 
+    def wait_s(self, url: str) -> float:
+        """For how many seconds a DEFER waits before it is asked again."""
+        until_s = (self.gate.fresh_until(url) - self.gate.now()).total_seconds()
+        return min(max(until_s, 0.0) + 0.01, self.defer_wait_s)
+
     def tell(self, decision: Decision) -> None:
         """Counts a decision: ``askfirst/fetch/allow`` and, for what is not allowed, by which signal."""
         ruling = decision.ruling

@@ -99,18 +99,13 @@ class RightsFetchMiddleware:
         while decision.ruling.verdict is Verdict.DEFER and passage.tries < self._door.defer_tries:
             passage.tries += 1
             self._door.tell(decision)
-            wait_s = self._wait_s(request.url)
+            wait_s = self._door.wait_s(request.url)
             if _waits_for_callback(request):
                 self._put_back(request, wait_s)
                 raise Refused(decision)
             await asyncio.sleep(wait_s)
             decision = await gate.before_fetch(self._door.intent(request.url))
         return decision
-
-    def _wait_s(self, url: str) -> float:
-        gate = self._door.gate
-        until_s = (gate.fresh_until(url) - gate.now()).total_seconds()
-        return min(max(until_s, 0.0) + 0.01, self._door.defer_wait_s)
 
     def _put_back(self, request: Request, wait_s: float) -> None:
         again = request.replace(dont_filter=True)
@@ -175,6 +170,6 @@ def _leads_to(response: Response) -> str | None:
         return None
     try:
         # Without the fragment, which the request that follows may have from the one before (RFC 9110 section 10.2.2).
-        return urldefrag(urljoin(response.url, safe_url_string(location)))[0]
+        return urldefrag(safe_url_string(urljoin(response.url, safe_url_string(location))))[0]
     except ValueError:  # no URL: nothing can follow it
         return None

@@ -6,12 +6,14 @@ headers are those that came from the network, where the response came from there
 Rules:
 
 1. What is not allowed raises Refused; it reaches no callback and no pipeline, and is not retried.
-2. A page that is refused by silence alone still names its links, in ``Refused.links``: following links is looking, and
+2. What could not be decided about waits here and is asked about again, without another request.
+3. A page that is refused by silence alone still names its links, in ``Refused.links``: following links is looking, and
    an opt-in crawl has to look to find a permission.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import zlib
@@ -60,6 +62,12 @@ class RightsKeepMiddleware:
         asked = passage.decision.intent if isinstance(passage, Passage) and passage.decision is not None else None
         intent = asked if asked is not None and asked.url == response.url else self._door.intent(response.url)
         decision = await self._door.gate.before_keep(intent, seen, hops)
+        for _ in range(self._door.defer_tries):
+            if decision.ruling.verdict is not Verdict.DEFER:
+                break
+            self._door.tell(decision)
+            await asyncio.sleep(self._door.wait_s(response.url))
+            decision = await self._door.gate.before_keep(intent, seen, hops)
         self._door.tell(decision)
         if decision.ruling.verdict is not Verdict.ALLOW:
             raise Refused(decision, _links(decision, seen))

@@ -89,8 +89,9 @@ class MemoryWeb:
 class MemoryRegistry:
     """Satisfies ports.Registry: the same records for every URL, or an outage."""
 
-    def __init__(self, clock: Clock, records: Sequence[Mapping[str, object]] = ()) -> None:
+    def __init__(self, clock: Clock, records: Sequence[Mapping[str, object]] = (), name: str = "memory") -> None:
         self.clock = clock
+        self.name = name
         self.records = list(records)
         self.away = False
         self.looks: Counter[str] = Counter()
@@ -101,7 +102,7 @@ class MemoryRegistry:
     def _answer(self, url: str) -> Observation:
         self.looks[url] += 1
         return Observation(
-            document=Document(kind=Kind.REGISTRY, url=f"registry:memory?url={url}"),
+            document=Document(kind=Kind.REGISTRY, url=f"registry:{self.name}?url={url}"),
             status=None if self.away else 200,
             body=b"" if self.away else msgspec.json.encode({"records": self.records}),
             outage=Outage.REFUSED if self.away else None,
@@ -153,7 +154,9 @@ class Lab:
         self.cache = cache or MemoryCache(clock=lambda: self.clock().timestamp())
         self.gate = self.new_gate()
 
-    def new_gate(self, *, web: MemoryWeb | None = None, registry: bool = False) -> Gate:
+    def new_gate(
+        self, *, web: MemoryWeb | None = None, registry: bool = False, registries: Sequence[MemoryRegistry] = ()
+    ) -> Gate:
         """A gate as another worker would have it, sharing the cache."""
 
         def count(name: str) -> None:
@@ -166,7 +169,7 @@ class Lab:
             cache=self.cache,
             evidence=self.record,
             log=self.record,
-            registries=[self.registry] if registry else [],
+            registries=[self.registry] if registry else list(registries),
             worker=f"worker-{next(_workers)}",
             clock=self.clock,
             count=count,

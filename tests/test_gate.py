@@ -13,7 +13,7 @@ from askfirst.rights.model import Document, Kind, Outage, Purpose, Stage, Verdic
 from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.policy import OPT_IN, OPT_OUT, PROFILES, STRICT, Policy
 from askfirst.rights.read import plan
-from tests.memory_web import Lab, intent, response
+from tests.memory_web import Lab, MemoryRegistry, intent, response
 
 HTML = [("Content-Type", "text/html")]
 
@@ -329,3 +329,80 @@ async def test_every_decision_replays_from_its_evidence_to_the_same_id(policy: P
     assert faults == [None] * 7
     stages = {msgspec.json.decode(line)["stage"] for line in lab.record.lines}
     assert stages == {Stage.FETCH.value, Stage.KEEP.value}
+
+
+async def test_an_image_without_an_extension_is_known_by_its_type_when_it_has_come() -> None:
+    """ai.txt refuses ``*.jpg``; the response says image/jpeg; the picture is not kept, whatever its URL ends in."""
+    lab = Lab()
+    lab.web.publish("https://h/ai.txt", "User-agent: *\nDisallow: *.jpg")
+    assert (await lab.gate.before_fetch(intent("https://h/img?id=5"))).verdict is Verdict.ALLOW
+    picture = response(lab, "https://h/img?id=5", b"\xff\xd8\xff", headers=[("Content-Type", "image/jpeg")])
+    assert (await lab.gate.before_keep(intent("https://h/img?id=5"), picture)).verdict is Verdict.REFUSE
+
+
+async def test_a_redirect_answers_reservation_is_not_taken_back_by_where_it_leads() -> None:
+    """A hop's TDM reservation stands beside the target's own 0, which is another party's word."""
+    lab = Lab()
+    hop = response(lab, "https://a/x", status=302, headers=[("TDM-Reservation", "1"), ("Location", "https://b/x")])
+    page = response(lab, "https://b/x", '<html><meta name="tdm-reservation" content="0">', headers=HTML)
+    decision = await lab.gate.before_keep(intent("https://b/x", Purpose.TDM), page, [hop])
+    assert (decision.verdict, decision.because[0].evidence.document_url) == (Verdict.REFUSE, "https://a/x")
+
+
+async def test_a_reservation_behind_a_door_that_was_shut_since_still_stands() -> None:
+    """tdmrep.json said 1 and answers 403 now, or is barred by robots.txt now: what it said still refuses."""
+    for shut in (True, False):
+        lab = Lab()
+        lab.web.publish("https://h/.well-known/tdmrep.json", '[{"location": "/", "tdm-reservation": 1}]')
+        assert (await lab.gate.before_fetch(intent("https://h/p"))).verdict is Verdict.REFUSE
+        if shut:
+            lab.web.publish("https://h/.well-known/tdmrep.json", status=403)
+        else:
+            lab.web.publish("https://h/robots.txt", "User-agent: *\nDisallow: /.well-known/")
+        for days in (1, 15, 31, 62):
+            lab.clock.pass_s(days * 86_400)
+            barred_for_good = not shut or days < 31
+            if barred_for_good:
+                assert (await lab.gate.before_fetch(intent("https://h/p"))).verdict is Verdict.REFUSE, (shut, days)
+
+
+async def test_one_registrys_grant_does_not_answer_for_another_that_is_away_or_refuses() -> None:
+    """A grant in one registry neither lifts a wider refusal in another nor its failed look."""
+    lab = Lab(OPT_IN)
+    granted = MemoryRegistry(lab.clock, [{"scope": "https://h/p", "categories": ["train"], "verdict": "grant"}], "one")
+    other = MemoryRegistry(lab.clock, [{"scope": "h", "categories": ["train"], "verdict": "refuse"}], "two")
+    gate = lab.new_gate(registries=[granted, other])
+    assert (await gate.before_fetch(intent("https://h/p"))).verdict is Verdict.REFUSE
+    other.away = True
+    lab.clock.pass_s(61)
+    assert (await gate.before_fetch(intent("https://h/p"))).verdict is Verdict.DEFER
+    other.away, other.records = False, []
+    lab.clock.pass_s(61)
+    assert (await gate.before_fetch(intent("https://h/p"))).verdict is Verdict.ALLOW
+
+
+async def test_urls_with_spaces_before_them_do_not_share_an_origin() -> None:
+    """What a parser strips from a URL does not make two sites one."""
+    lab = Lab()
+    lab.web.publish("http://evil.example/robots.txt", "User-agent: *\nDisallow: /")
+    assert (await lab.gate.before_fetch(intent("  http://good.example/"))).verdict is Verdict.ALLOW
+    assert (await lab.gate.before_fetch(intent("  http://evil.example/"))).verdict is Verdict.REFUSE
+    assert (await lab.gate.before_fetch(intent("h\nttp://evil.example/"))).verdict is Verdict.REFUSE
+
+
+async def test_a_head_without_a_type_stops_nothing() -> None:
+    """Only the bytes can tell whether noimageai is about this resource or about the pictures on it."""
+    lab = Lab()
+    await lab.gate.before_fetch(intent("https://h/p"))
+    head = response(lab, "https://h/p", headers=[("X-Robots-Tag", "noimageai")])
+    assert not lab.gate.refused_by_head(intent("https://h/p"), head)
+
+
+async def test_a_picture_is_found_however_its_address_is_spelled() -> None:
+    """A noimageai page and the request for its picture may spell the address in two ways."""
+    lab = Lab()
+    images = '<img src="https://CDN.example:443/%41.png"><img src="https://bücher.example/b.png">'
+    body = f'<html><meta name="robots" content="noimageai">{images}'
+    await lab.gate.before_keep(intent("https://h/p"), response(lab, "https://h/p", body, headers=HTML))
+    for url in ("https://cdn.example/A.png", "https://xn--bcher-kva.example/b.png"):
+        assert (await lab.gate.before_fetch(intent(url))).verdict is Verdict.REFUSE, url

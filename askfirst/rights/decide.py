@@ -2,9 +2,9 @@
 
 1. **count**: signals that the policy logs, that are more suspicious than it is, that have run out, or that speak of
    something else than the resource itself are set aside, as remarks.
-2. **settle**: within one protocol and category the highest rank supersedes. Absence never resets, because absence is no
-   signal. A DEFER never supersedes a statement. An access rule is never superseded. Under strict care only a refusal
-   supersedes.
+2. **settle**: within one protocol (of registries: one registry) and category the highest rank supersedes. Absence never
+   resets, because absence is no signal. A DEFER never supersedes a statement. An access rule is never superseded. Under
+   strict care only a refusal supersedes.
 3. **lift**: a consent for this job lifts preferences, reservations and licence demands that are not its own registry's
    equally narrow word; never an access rule, never a failed look at one.
 4. **join**: over the categories that can refuse the job, the largest verdict. If that is ALLOW, a permit in the
@@ -122,10 +122,10 @@ def settle(signals: Iterable[Signal], care: Care) -> tuple[Signal, ...]:
     for s in listed:
         supersedes = s.verdict is Verdict.REFUSE or (s.verdict is Verdict.ALLOW and care is not Care.STRICT)
         if supersedes:
-            place = (s.protocol, s.category)
+            place = (voice(s), s.category)
             highest[place] = max(s.rank, highest.get(place, s.rank))
     return tuple(
-        s for s in listed if s.basis is Basis.ACCESS_RULE or s.rank >= highest.get((s.protocol, s.category), s.rank)
+        s for s in listed if s.basis is Basis.ACCESS_RULE or s.rank >= highest.get((voice(s), s.category), s.rank)
     )
 
 
@@ -145,8 +145,15 @@ def lift(signals: Iterable[Signal], purpose: Purpose) -> tuple[Signal, ...]:
         for s in listed
         if s.verdict is Verdict.ALLOW
         or s.basis not in _LIFTABLE
-        or not any(c.protocol != s.protocol or c.rank > s.rank for c in consents)
+        or not any(c.protocol != s.protocol or (c.rank > s.rank and voice(c) == voice(s)) for c in consents)
     )
+
+
+def voice(signal: Signal) -> str:
+    """Within what ranks compare: a protocol; of registries, one registry. How narrow one registry's word is says
+    nothing about another's."""
+    document = signal.evidence.document_url
+    return document.partition("?")[0] if document.startswith("registry:") else signal.protocol
 
 
 def join(signals: Iterable[Signal], purpose: Purpose) -> tuple[Verdict, tuple[Signal, ...]]:

@@ -97,8 +97,13 @@ class _Carried:
         )
 
 
+BEYOND = 1_000_000_000
+"""A rank that nothing supersedes."""
+
+
 class _DenyOnly:
-    """What a response that is not 2xx says, without its permissions."""
+    """What a response that is not 2xx says, without its permissions. It may be somebody else's answer on the way here,
+    which no place of ours supersedes."""
 
     __slots__ = ("_statement",)
 
@@ -108,7 +113,7 @@ class _DenyOnly:
     def on(self, target: Target) -> Reading:
         said = self._statement.on(target)
         return Reading(
-            signals=tuple(s for s in said.signals if s.verdict is not Verdict.ALLOW),
+            signals=tuple(replace(s, rank=BEYOND) for s in said.signals if s.verdict is not Verdict.ALLOW),
             remarks=said.remarks,
         )
 

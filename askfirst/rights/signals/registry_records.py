@@ -58,6 +58,9 @@ def read_registry(observation: Observation, agent: Agent) -> Statement:
     return _Records(observation, agent, [_entry(observation, index, record) for index, record in enumerate(records)])
 
 
+_UNREAD_RANK = 1_000_000_000
+
+
 def _failed(observation: Observation, how: str) -> Constant:
     return Constant(
         Reading(
@@ -65,6 +68,8 @@ def _failed(observation: Observation, how: str) -> Constant:
                 Signal(
                     source=SOURCE,
                     protocol=PROTOCOL,
+                    # No record is narrow enough to answer for what could not be read.
+                    rank=_UNREAD_RANK,
                     category=category,
                     basis=Basis.RESERVATION,
                     verdict=Verdict.DEFER,
