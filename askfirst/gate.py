@@ -7,8 +7,7 @@ Rules:
 
 1. No record, no fetch: evidence first, then the log line, then the answer. What cannot be recorded is a DEFER.
 2. Nothing here knows a protocol. Documents come from ``plan``, meaning from ``read`` and ``decide``.
-3. What an origin says is parsed once and answers for all its URLs; equal readings share one ruling.
-4. Twenty first requests to one origin make one look.
+3. Twenty first requests to one origin make one look.
 """
 
 from __future__ import annotations
@@ -16,20 +15,19 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from askfirst.displays import Displays
 from askfirst.looking import Count, Looking, Seen
 from askfirst.ports import Cache, DecisionLog, EdgeError, EvidenceStore, Fetch, Registry
 from askfirst.rights import html
 from askfirst.rights.decide import on_occasion, rule
 from askfirst.rights.media import content_type, may_be_html, media_type
 from askfirst.rights.model import (
-    NOTHING,
     Agent,
     Basis,
     Category,
-    Covers,
     Decision,
     Document,
     Evidence,
@@ -39,54 +37,25 @@ from askfirst.rights.model import (
     Origin,
     Outage,
     Reading,
-    Ruling,
     Signal,
     Stage,
     Verdict,
 )
-from askfirst.rights.origins import UrlError, origin_of
-from askfirst.rights.patterns import target
+from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import Policy
 from askfirst.rights.read import bars, can_be_taken_back, join_readings, plan, readers_for, statements
 from askfirst.rights.reader import SILENT, Statement, Target
 from askfirst.rights.signals.operator import operator_statement
 from askfirst.rights.wire import decision_line, looked_at
+from askfirst.standing import UNASKED, Answer, Standing, authority_of
 
 MAX_ORIGINS = 10_000
-MAX_DISPLAYED = 100_000
-MAX_RULINGS = 4_096
 MAX_ANSWERS = 100_000
 
 
 def utc_now() -> datetime:
     """The clock of everybody who is not a test."""
     return datetime.now(UTC)
-
-
-@dataclass(slots=True)
-class Standing:
-    """What one origin, and the operator's own papers, say to one agent: parsed once, asked for every URL."""
-
-    origin: Origin
-    observations: tuple[Observation, ...]
-    statements: tuple[Statement, ...]
-    fresh_until: datetime
-    looked_at: bytes
-    recorded: int = 0
-    rulings: dict[tuple[int, ...], tuple[Ruling, list[Reading]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the registries and the displaying pages say of one URL."""
-
-    observations: tuple[Observation, ...]
-    statements: tuple[Statement, ...]
-    fresh_until: datetime
-
-
-UNASKED = Answer((), (), datetime.max.replace(tzinfo=UTC))
-"""The answer where no registry is asked."""
 
 
 class Gate:
@@ -135,14 +104,14 @@ class Gate:
         self._standings: OrderedDict[str, Standing] = OrderedDict()
         self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self._displayed: OrderedDict[str, tuple[Observation, ...]] = OrderedDict()
+        self._displays = Displays()
         self._record = 1
 
     # -- the two questions ---------------------------------------------------------------------------------------
 
     def recall(self, intent: Intent) -> Decision | None:
         """``before_fetch`` without waiting, when everything it needs is at hand and fresh; else None."""
-        if self._registries or (self._displayed and _same(intent.url) in self._displayed):
+        if self._registries or self._displays.of(intent.url):
             return None
         now = self._clock()
         standing = self._at_hand(intent.url, now)
@@ -174,15 +143,15 @@ class Gate:
             self._clock(),
         )
         if parts:
-            self._carry(intent, response, parts)
+            self._displays.note(response, parts, Target.of(intent))
         return decision
 
     def refused_by_head(self, intent: Intent, head: Observation, hops: Sequence[Observation] = ()) -> bool:
         """Whether status and headers alone already refuse, whatever the body may say. Not recorded: the decision that
         counts comes from ``before_keep`` with the same observation. False when the origin is not at hand, or the type
-        is not told. A head
-        without any of ``head_fields``, and without hops, refuses nothing and need not be asked about."""
-        standing = self._standings.get(_authority(intent.url))
+        is not told. A head without any of ``head_fields``, and without hops, refuses nothing and need not be asked
+        about."""
+        standing = self._standings.get(authority_of(intent.url))
         told = content_type(head)
         if standing is None or told is None:
             # Without a type only the bytes can tell what a value for images is about.
@@ -212,7 +181,7 @@ class Gate:
 
     def fresh_until(self, url: str) -> datetime:
         """When asking again may give another answer than DEFER."""
-        known = (self._standings.get(_authority(url)), self._answers.get(url))
+        known = (self._standings.get(authority_of(url)), self._answers.get(url))
         now = self._clock()
         return max(now, min((k.fresh_until for k in known if k is not None), default=now))
 
@@ -243,11 +212,11 @@ class Gate:
         return None if standing is None else (standing, self._with_pages(url, UNASKED))
 
     def _at_hand(self, url: str, now: datetime) -> Standing | None:
-        standing = self._standings.get(_authority(url))
+        standing = self._standings.get(authority_of(url))
         return standing if standing is not None and standing.fresh_until > now else None
 
     async def _standing(self, url: str) -> Standing:
-        authority = _authority(url)
+        authority = authority_of(url)
         standing = self._standings.get(authority)
         if standing is not None and standing.fresh_until > self._clock():
             return standing
@@ -314,7 +283,7 @@ class Gate:
         return self._with_pages(url, answer)
 
     def _with_pages(self, url: str, answer: Answer) -> Answer:
-        pages = self._displayed.get(_same(url), ()) if self._displayed else ()
+        pages = self._displays.of(url)
         if not pages:
             return answer
         shown = self._understood(pages)
@@ -335,24 +304,6 @@ class Gate:
             ),
         )
 
-    def _carry(self, intent: Intent, response: Observation, parts: Sequence[Statement]) -> None:
-        """Remembers for the images of a page what the page says of them."""
-        place = Target.of(intent)
-        if not any(s.covers is Covers.PAGE_IMAGES for part in parts for s in part.on(place).signals):
-            return
-        page = replace(
-            response,
-            document=replace(response.document, kind=Kind.PAGE),
-            body=html.excerpt(response, with_images=True),
-            whole_digest=response.digest,
-        )
-        for image in map(_same, html.elements(response).images):
-            others = tuple(o for o in self._displayed.get(image, ()) if o.document.url != page.document.url)
-            self._displayed[image] = (*others[-7:], page)
-            self._displayed.move_to_end(image)
-            while len(self._displayed) > MAX_DISPLAYED:
-                self._displayed.popitem(last=False)
-
     # -- deciding and recording ----------------------------------------------------------------------------------
 
     def _give(
@@ -365,7 +316,8 @@ class Gate:
         now: datetime,
     ) -> Decision:
         """The decision, recorded; or a DEFER that says what could not be written."""
-        decision = on_occasion(intent, self._ruling(intent, standing, parts, stage, now), at=now)
+        ruling = standing.ruling(intent, parts, self.policy, stage=stage, at=now)
+        decision = on_occasion(intent, ruling, at=now)
         seen_at = standing.looked_at
         try:
             if standing.recorded != self._record:
@@ -383,27 +335,6 @@ class Gate:
             self._count("record/unwritable")
             return unrecorded(intent, self.policy, error, stage=stage, at=now)
         return decision
-
-    def _ruling(
-        self, intent: Intent, standing: Standing, parts: Sequence[Statement], stage: Stage, now: datetime
-    ) -> Ruling:
-        place = Target.of(intent)
-        said = [statement.on(place) for statement in standing.statements]
-        own = [reading for part in parts if (reading := part.on(place)) is not NOTHING] if parts else ()
-        if own:
-            # What one response or one URL said is said once; remembering it would only push out what recurs.
-            return rule(intent.purpose, join_readings([*said, *own]), self.policy, stage=stage, at=now)
-        # identities, because an enum member's hash is a call into Python
-        key = (id(intent.purpose), id(stage), *map(id, said))
-        found = standing.rulings.get(key)
-        if found is not None and (found[0].expires_at is None or found[0].expires_at > now):
-            return found[0]
-        ruling = rule(intent.purpose, join_readings(said), self.policy, stage=stage, at=now)
-        if len(standing.rulings) >= MAX_RULINGS:
-            standing.rulings.clear()
-        # The readings are held beside the ruling: an identity is only a key while its object lives.
-        standing.rulings[key] = (ruling, said)
-        return ruling
 
 
 def unrecorded(intent: Intent, policy: Policy, error: EdgeError, *, stage: Stage, at: datetime) -> Decision:
@@ -424,24 +355,6 @@ def unrecorded(intent: Intent, policy: Policy, error: EdgeError, *, stage: Stage
         evidence=words,
     )
     return on_occasion(intent, rule(intent.purpose, Reading(signals=(signal,)), policy, stage=stage, at=at), at=at)
-
-
-def _authority(url: str) -> str:
-    """The URL up to its path. INVARIANT: two URLs that agree in it have the same origin. A URL in whose beginning
-    anything is that parsers strip is spelled out first; raises UrlError."""
-    end = url.find("/", 8)
-    authority = url if end < 0 else url[:end]
-    if not authority.startswith(("http://", "https://")) or " " in authority or not authority.isprintable():
-        return str(origin_of(url))
-    return authority
-
-
-def _same(url: str) -> str:
-    """One spelling for all spellings of a URL: a page may write an address in another way than who requests it."""
-    try:
-        return f"{origin_of(url)}{target(url)}"
-    except UrlError:
-        return url
 
 
 def _joined(first: bytes, second: bytes) -> bytes:

@@ -10,8 +10,8 @@ a record, tell whether it has expired or know public suffixes (the registry does
    everything that begins with it, on that scheme and port.
 3. house: a refusal is read widely. ``museum.example`` is the host and all its subdomains; a URL is meant for http and
    https alike and for all that lies below it: ``https://h/a`` is ``/a``, ``/a/b`` and ``/a?x``, not ``/ab``.
-4. URLs are compared in normal form (RFC 3986 section 6.2.2): case of scheme and host, default port, percent-encoding,
-   dot segments; a fragment is dropped. A ``\\`` in a path is a ``/``, as browsers have it.
+4. URLs are compared in normal form: case of scheme and host, default port, dot segments (RFC 3986 section 6.2.2),
+   percent-encoding as in askfirst.rights.patterns; a fragment is dropped. A ``\\`` in a path is a ``/``, as browsers have it.
 5. INVARIANT: whatever a scope covers as a grant it covers as a refusal, and ``index_key(scope)`` is then among
    ``candidate_keys(url)``.
 """
@@ -29,6 +29,7 @@ from urllib.parse import quote, urlsplit
 
 from askfirst.rights.model import Category, Origin, Verdict
 from askfirst.rights.origins import UrlError, origin_of
+from askfirst.rights.patterns import normalize
 from askfirst.rights.wire import Json, timestamp
 
 KEYS = ("scope", "categories", "verdict", "grantee", "terms", "valid_until", "reference")
@@ -175,8 +176,8 @@ class _Scope:
 def _target(url: str) -> _Address:
     origin = origin_of(url)
     parts = urlsplit(url)
-    path = _without_dots(_percent_normal(parts.path.replace("\\", "/")) or "/")
-    query = "?" + _percent_normal(parts.query) if parts.query else ""
+    path = _without_dots(normalize(parts.path.replace("\\", "/")) or "/")
+    query = "?" + normalize(parts.query) if parts.query else ""
     return _Address(origin=origin, rest=path + query, doubtful="@" in parts.netloc or "\\" in parts.netloc)
 
 
@@ -196,7 +197,7 @@ def _scope(scope: str) -> _Scope:
         raise RecordError(f"scope {scope!r} has its '*' in the host; write '*.' and a domain, or put a '/' before it")
     if address.doubtful or "*" in address.origin.host:
         raise RecordError(f"scope {scope!r} has more than a host and a port before its path; leave the rest out")
-    if any(segment in (".", "..") for segment in _percent_normal(path.replace("\\", "/")).split("/")):
+    if any(segment in (".", "..") for segment in normalize(path.replace("\\", "/")).split("/")):
         raise RecordError(f"scope {scope!r} has a '.' or '..' segment; write the path without it")
     return _Scope(
         address=address,
@@ -235,21 +236,6 @@ def _cuts(address: _Address, text: str) -> list[int]:
     """Where ``text`` can be cut: before each ``/``, ``?`` and ``&`` after the authority, and at its end."""
     start = len(address.authority)
     return [at for at in range(start, len(text)) if text[at] in "/?&"] + [len(text)]
-
-
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-
-
-def _percent_normal(text: str) -> str:
-    """RFC 3986 section 6.2.2.2: unreserved characters bare, all other escapes in upper case, nothing else unescaped."""
-    quoted = quote(text, safe="%:/?#[]@!$&'()*+,;=~", errors="replace")
-    return _ESCAPE.sub(_unescape_unreserved, quoted)
-
-
-def _unescape_unreserved(escape: re.Match[str]) -> str:
-    letter = chr(int(escape[1], 16))
-    return letter if letter in _UNRESERVED else escape[0].upper()
 
 
 def _without_dots(path: str) -> str:

@@ -35,8 +35,9 @@ _MAGIC = (
 )
 _BRANDS = {b"avif": "image/avif", b"avis": "image/avif"}
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+# every repeat is possessive and a comment ends at its first end, as the HTML standard has it: one pass, never two
 _HTML_START = re.compile(
-    rb"(?:<\?xml[^>]*>|<!--.{0,1024}?-->|\s)*<(?:!doctype\s+html|html|head|body|meta|title)(?=[\s>/])",
+    rb"(?:<\?xml[^>]*+>|<!--(?>-?>|.{0,1024}?--!?>)|\s++)*+<(?:!doctype\s+html|html|head|body|meta|title)(?=[\s>/])",
     re.IGNORECASE | re.DOTALL,
 )
 _SNIFFED_BYTES = 2_048

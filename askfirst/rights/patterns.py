@@ -6,9 +6,16 @@ it says which patterns match, and which of them is longest. It builds no regular
 1. Both sides are brought to one normal form before they are compared (:func:`normalize`).
 2. ``*`` is any run of octets, also none; ``$`` ends the path, when it is the last octet; elsewhere it is a dollar sign.
 3. A literal ``*`` or ``$`` is ``%2A`` or ``%24``, in patterns and in paths: :func:`target` writes them so.
-4. A pattern is tried in time linear in the path: the leftmost place for each segment is always good enough.
+4. Some octets have two spellings of one meaning, and both sides are brought to one of them. ``[ ] \\ ^ ` { | } " < >``,
+   space and controls cannot stand raw in a path or query (RFC 3986 sections 3.3 and 3.4), so that a client escapes
+   them, and so do we. ``'`` may stand raw, but browsers and crawlers send it as ``%27`` in queries and raw in paths;
+   nobody keeps two resources apart by that, so the escape is decoded. All other reserved octets (``/ ? # & = + , ; :
+   @ ! $ ( ) *``) stay as they were written: ``%2F`` is not ``/``.
+5. A raw ``\\`` in the path of a URL is a ``/``, as browsers and Scrapy have it. A pattern with one is a doubt: to refuse,
+   :func:`spellings` gives both.
+6. A pattern is tried in time linear in the path: the leftmost place for each segment is always good enough.
 
-Deviations, each marked below: octets that no URI may hold are escaped, and dot segments are removed, so that two
+Deviations, each marked below: rule 4 for ``'``; octets that no URI may hold are escaped, and dot segments are removed, so that two
 spellings of one URL get one answer; a ``%`` that begins no escape stays as it is.
 """
 
@@ -24,16 +31,18 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+# house: rule 4
+_DECODED: Final = _UNRESERVED | {"'"}
 # what normalize() has to look at: an escape, or an octet outside the printable ASCII that URIs are made of
-_ODD: Final = re.compile(r"[^!#$&-;=?-\[\]_a-z~]")
+_ODD: Final = re.compile(r"[^!#$&-;=?-Z_a-z~]")
 _TOKEN: Final = re.compile(
     r"%([0-9A-Fa-f]{2})"
     r"|(%[0-9A-Fa-f]?)((?:%[0-9A-Fa-f]{2})*)"
-    r"|([^!#$&-;=?-\[\]_a-z~%]+)"
+    r"|([^!#$&-;=?-Z_a-z~%]+)"
 )
 # a URL that target() can answer with one look: nothing to escape, nothing to decode, no fragment
 _PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.:-]+(/[!&-)+-;=?-Z_a-z~]*)").fullmatch
-_AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
+_AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?\\]*")
 _URL_WHITESPACE: Final = {ord(octet): None for octet in "\t\r\n"}
 _CONTROLS_AND_SPACE: Final = "".join(map(chr, range(0x21)))
 _GRAM: Final = 3
@@ -56,7 +65,7 @@ def _normal(found: re.Match[str]) -> str:
     digits, stray, escapes, odd = found.groups()
     if digits is not None:
         octet = chr(int(digits, 16))
-        return octet if octet in _UNRESERVED else "%" + digits.upper()
+        return octet if octet in _DECODED else "%" + digits.upper()
     if odd is not None:
         # house: space, quotes, braces and controls cannot stand in a URI; a client escapes them, so we do
         return "".join([f"%{octet:02X}" for octet in _utf8(odd)])
@@ -93,10 +102,26 @@ def _target_of_odd(url: str) -> str:
     if authority is not None:
         url = url[authority.end() :]
     elif not url.startswith("/"):
-        start = re.search(r"[/?]", url)
+        start = re.search(r"[/?\\]", url)
         url = url[start.start() :] if start is not None else ""
-    path, mark, query = normalize(url).replace("*", "%2A").replace("$", "%24").partition("?")
+    path, mark, query = normalize(_with_slashes(url)).replace("*", "%2A").replace("$", "%24").partition("?")
     return (_without_dots(path) or "/") + mark + query
+
+
+def _with_slashes(octets: str) -> str:
+    """House: rule 5."""
+    if "\\" not in octets:
+        return octets
+    path, mark, query = octets.partition("?")
+    return path.replace("\\", "/") + mark + query
+
+
+def spellings(octets: str) -> tuple[str, ...]:
+    """The normal forms of the patterns that ``octets`` may write; whoever refuses has to look for each of them."""
+    normal = normalize(octets)
+    if "\\" not in octets:
+        return (normal,)
+    return tuple(dict.fromkeys((normal, normalize(_with_slashes(octets)))))
 
 
 def _without_dots(path: str) -> str:

@@ -6,7 +6,8 @@ noml.info. Where a value stood is for the two signal files; here it is read and 
 
 1. Rules are separated by commas. house: by semicolons and spaces, too; quotes around them are dropped.
 2. ``bot:`` governs the rules after it, until the next ``bot:`` or the end of the value. Names that follow one another
-   with no rule between share their rules. house: ``*:`` and ``robots:`` are everybody, and a rule that we know is never
+   with no rule between share their rules; of more than 100 names nobody can be sure, and their rules are for everybody.
+   house: ``*:`` and ``robots:`` are everybody, and a rule that we know is never
    a bot (``noai:`` refuses).
 3. A closed list of rules has an argument after a colon; the commas, spaces and colons of a date belong to it.
 4. Case is ignored. house: words that only look like a rule (``no-ai``, ``notrain``) are read as what they look like,
@@ -32,6 +33,7 @@ from askfirst.rights.model import Care, Category, Terms
 
 MAX_VALUE_CHARS: Final = 8_192
 EVERYBODY: Final = "*"
+MAX_BOTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +258,11 @@ class _Scan:
 
     def _address(self, bot: str) -> None:
         bot = EVERYBODY if bot in ("*", "robots") else bot
-        self._bots = (*self._bots, bot) if self._named else (bot,)
+        listed = self._bots if self._named else ()
+        if bot not in listed and EVERYBODY not in listed:
+            # house: beyond the bound the careful reading, that everybody is meant
+            listed = (*listed, bot) if len(listed) < MAX_BOTS else (EVERYBODY,)
+        self._bots = listed
         self._named = True
 
     def _rule(self, name: str, start: int, argument: str = "") -> Rule:

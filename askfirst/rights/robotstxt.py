@@ -26,7 +26,7 @@ from enum import IntEnum
 from typing import Final
 
 from askfirst.rights.model import MAX_EVIDENCE_CHARS, RemarkKind
-from askfirst.rights.patterns import Pattern, PatternIndex, normalize
+from askfirst.rights.patterns import Pattern, PatternIndex, normalize, spellings
 
 MAX_BYTES: Final = 512_000
 MAX_NOTES: Final = 20
@@ -70,7 +70,7 @@ _RECORD_KEY: Final = re.compile(r"[a-z][a-z0-9_ -]{0,62}")
 _TOKEN: Final = re.compile(r"[A-Za-z_-]*")
 _AGENT: Final = re.compile(r"[A-Za-z_-]+")
 _STAR_AND_MORE: Final = re.compile(r"\*[^A-Za-z0-9_*-]")
-_DELAY: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+]?[0-9]{1,3})?")
+_DELAY: Final = re.compile(r"(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+]?[0-9]{1,3})?")
 _BLANK: Final = " \t\v\f"
 _UNSEEN: Final = "\0\ufeff\u200b\u200c\u200d\u2060"
 _STARTS: Final = frozenset("/*")
@@ -403,7 +403,11 @@ class RobotsTxt:
             octets = value if value[:1] == "/" and value.isascii() and "\0" not in value else _refused_octets(value)
             if not octets:
                 continue
-            add((normalize(octets), 0, line))
+            if "\\" in octets:
+                # house: clients ask for it as `/` or as `%5C`; refuse both
+                entries += [(spelling, 0, line) for spelling in spellings(octets)]
+            else:
+                add((normalize(octets), 0, line))
             if not self._is_utf8 and (latin_1 := _as_latin_1(octets)) is not octets:
                 # house: clients ask for a latin-1 path by its octets, or as UTF-8; refuse both
                 add((normalize(latin_1), 0, line))

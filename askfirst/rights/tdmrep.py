@@ -8,6 +8,7 @@ never fetches a policy: ``tdm-policy`` says whom to ask.
 2. ``tdm-policy`` beside 0 is not processed.
 3. A place that is silent leaves the other places as they are: silence makes no signal, so there is nothing to reset.
 4. Of several values in one place one 1 reserves; only if every one is 0 are the rights not reserved.
+5. Of values that are not read the first five of a sort are remarked.
 
 Deviations. Rule 1: other spellings of 1 (``true``, ``1.0``, in quotes, with parameters) reserve, for nobody can have
 meant anything else by them; 0 is only the exact 0. Rule 3 for ``tdm-policy``: a place gives the policy that stands
@@ -38,6 +39,7 @@ from askfirst.rights.reader import SILENT, Constant, Statement, evidence, remark
 PROTOCOL = "tdmrep"
 MAX_VALUE_CHARS = 8_192
 """house: a longer value is not read; no server needs it for one digit or one URL."""
+_REMARKED = 5
 
 
 class Place(IntEnum):
@@ -123,10 +125,10 @@ def properties(
     read = [(reservation(s.value), s) for s in reservations if len(s.value) <= MAX_VALUE_CHARS]
     verdicts = {verdict for verdict, _ in read}
     verdict = Verdict.REFUSE if Verdict.REFUSE in verdicts else Verdict.ALLOW if verdicts == {Verdict.ALLOW} else None
+    notes = notes[:_REMARKED]
     notes += [
         (RemarkKind.MALFORMED, f"{said.value!r} is neither 0 nor 1 and leaves the reservation unset", said)
-        for value, said in read
-        if value is None
+        for said in [said for value, said in read if value is None][:_REMARKED]
     ]
     if len(verdicts) > 1:
         outcome = "one 1 reserves" if verdict is Verdict.REFUSE else "not every one is 0, so none is relied on"

@@ -152,11 +152,12 @@ _known = lru_cache(maxsize=1_024)(_string)
 def ruling_fragment(ruling: Ruling) -> bytes:
     """The members of a log line that rulings share: without the outer braces, ready to be spliced."""
     if not ruling.wire:
+        because = set(ruling.because)
         members: dict[str, Json] = {
             "stage": ruling.stage.value,
             "verdict": ruling.verdict.word,
             "because": [signal_to_wire(s) for s in ruling.because],
-            "considered": [signal_to_wire(s) for s in ruling.considered if s not in ruling.because],
+            "considered": [signal_to_wire(s) for s in ruling.considered if s not in because],
             "remarks": [remark_to_wire(r) for r in ruling.remarks],
             "ask": [ask_to_wire(a) for a in ruling.ask],
             "policy_digest": ruling.policy_digest,

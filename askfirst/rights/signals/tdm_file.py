@@ -38,7 +38,7 @@ from askfirst.rights.model import (
     Terms,
     Verdict,
 )
-from askfirst.rights.patterns import Pattern, PatternIndex
+from askfirst.rights.patterns import Pattern, PatternIndex, spellings
 from askfirst.rights.reader import SILENT, Constant, Reader, Statement, Target, evidence, outcome, remark
 from askfirst.rights.tdmrep import PROTOCOL, Place, policy_terms, reservation, tdm_signal
 
@@ -283,7 +283,8 @@ def _rule(index: int, members: _Members, text: str, base: str, notes: list[_Note
         notes.append(_Note(index, text, "tdm-policy beside 0 is not processed", RemarkKind.IGNORED))
     elif policies and terms is None:
         notes.append(_Note(index, text, "tdm-policy is no web address: whom to ask is not known"))
-    return _Rule(index, text, verdict, tuple(Pattern.parse(r) for r in readings), terms)
+    patterns = tuple(Pattern.parse(spelling) for reading in readings for spelling in spellings(reading))
+    return _Rule(index, text, verdict, patterns, terms)
 
 
 def _departs(verdict: Verdict | None, values: list[object]) -> str:

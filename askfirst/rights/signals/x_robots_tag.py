@@ -9,12 +9,14 @@ representation that it came with, so a 304 keeps the stored one, and a re-fetch 
 3. Rules for other bots are remarked. house: those that keep a known AI bot from training refuse for strict readers.
 4. ``unavailable_after`` is ``noindex`` once its date has come, and says nothing before.
 5. A value of more than 8 KiB is not read. Unknown rules are remarked once.
+6. What refuses the same in several fields or metas is one signal: the first place stands, the others are counted. Of
+   each sort of remark the first five are made, and the others counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from askfirst.rights.media import expected_image, may_be_html, may_be_image
@@ -122,18 +124,23 @@ class RobotsStatement:
 
     def _read(self, surface: _Surface) -> Reading:
         signals: dict[tuple[object, ...], Signal] = {}
-        remarks: list[Remark] = []
+        again: dict[str, Evidence] = {}
+        too_long: list[Remark] = []
+        no_dates: list[Remark] = []
         unknown: dict[str, Evidence] = {}
+        elsewhere: dict[str, Evidence] = {}
+        addressed: dict[tuple[str, ...], tuple[bool, bool]] = {}
         for said in self._said:
             if len(said.value) > MAX_VALUE_CHARS:
                 note = f"{len(said.value)} characters are too long for a list of rules; not read"
-                remarks.append(self._remark(RemarkKind.IGNORED, note, self._words(said, 0, GRAMMAR)))
+                too_long.append(self._remark(RemarkKind.IGNORED, note, self._words(said, 0, GRAMMAR)))
                 continue
-            elsewhere: dict[str, Evidence] = {}
             for rule in rules(said.value, said.bots):
                 meant = meaning(rule)
-                to_us = any(bot == EVERYBODY or addresses(bot, self._agent.product_token) for bot in rule.bots)
-                hint = () if to_us or not any(is_ai_bot(bot) for bot in rule.bots) else as_hint(rule, meant)
+                if rule.bots not in addressed:
+                    addressed[rule.bots] = self._addressed(rule.bots)
+                to_us, to_ai = addressed[rule.bots]
+                hint = () if to_us or not to_ai else as_hint(rule, meant)
                 if meant is None and not hint and (is_known(rule.name) or not to_us):
                     continue
                 words = self._words(said, rule.start, GRAMMAR if meant is None else meant.spec)
@@ -141,24 +148,32 @@ class RobotsStatement:
                     ended = date_of(rule.argument)
                     if ended is None:
                         note = f"unavailable_after: {rule.argument[:40]!r} is no date; without effect"
-                        remarks.append(self._remark(RemarkKind.MALFORMED, note, words))
+                        no_dates.append(self._remark(RemarkKind.MALFORMED, note, words))
                     if ended is None or ended > self._observation.observed_at:
                         continue
                 if hint:
-                    self._refuse(hint, surface, words, signals)
+                    self._refuse(hint, surface, words, signals, again)
                 elif meant is None:
                     unknown.setdefault(rule.name, words)
                 elif to_us:
-                    self._refuse(meant.effects, surface, words, signals)
+                    self._refuse(meant.effects, surface, words, signals, again)
                 else:
-                    elsewhere.setdefault(f"{', '.join(rule.bots)}: {rule.name}", words)
-            remarks += self._listed("addressed to another bot, not to us", elsewhere)
-        remarks += self._listed("unknown, without effect", unknown)
-        remarks += [
+                    elsewhere.setdefault(f"{', '.join(rule.bots[:_LISTED])}: {rule.name}", words)
+        look_alikes = [
             self._remark(RemarkKind.SUSPICIOUS, f"{word[:40]!r} looks like {plain}, and is not; without effect", words)
             for word, words in unknown.items()
             if (plain := resembles(word)) is not None
         ]
+        remarks = [
+            *_first(too_long),
+            *_first(no_dates),
+            *self._listed("addressed to another bot, not to us", elsewhere),
+            *self._listed("unknown, without effect", unknown),
+            *_first(look_alikes),
+        ]
+        if again:
+            note = f"and {len(again)} more of them refuse the same"
+            remarks.append(self._remark(RemarkKind.IGNORED, note, next(iter(again.values()))))
         return Reading(signals=tuple(signals.values()), remarks=tuple(remarks)) if signals or remarks else NOTHING
 
     def _refuse(
@@ -167,12 +182,16 @@ class RobotsStatement:
         surface: _Surface,
         words: Evidence,
         signals: dict[tuple[object, ...], Signal],
+        again: dict[str, Evidence],
     ) -> None:
-        """Adds what is refused; two rules of one field that refuse the same are one signal."""
+        """Adds what is refused; two rules that refuse the same are one signal, and another place of it is noted."""
         for effect in effects:
             for covers, care in _covered(effect, surface):
-                key = (words.at, effect.category, covers, care, effect.terms)
-                if key not in signals:
+                key = (effect.category, covers, care, effect.terms)
+                if key in signals:
+                    if signals[key].evidence.at != words.at:
+                        again.setdefault(words.at, words)
+                else:
                     signals[key] = Signal(
                         source=self._source,
                         protocol=self._protocol,
@@ -184,6 +203,11 @@ class RobotsStatement:
                         care=care,
                         evidence=words,
                     )
+
+    def _addressed(self, bots: tuple[str, ...]) -> tuple[bool, bool]:
+        """Whether we are among those that are addressed, and whether a known AI bot is."""
+        to_us = any(bot == EVERYBODY or addresses(bot, self._agent.product_token) for bot in bots)
+        return to_us, any(is_ai_bot(bot) for bot in bots)
 
     def _listed(self, note: str, seen: Mapping[str, Evidence]) -> list[Remark]:
         """One remark for all of them: a page of prose must not become a page of remarks."""
@@ -206,6 +230,14 @@ class RobotsStatement:
 
 _LISTED: Final = 5
 _BEFORE: Final = 60
+
+
+def _first(remarks: list[Remark]) -> list[Remark]:
+    """The first of them, the last of which says how many more there are."""
+    if len(remarks) <= _LISTED:
+        return remarks
+    last = remarks[_LISTED - 1]
+    return [*remarks[: _LISTED - 1], replace(last, note=f"{last.note}; and {len(remarks) - _LISTED} more like this")]
 
 
 def _surface(observation: Observation, intent: Intent) -> _Surface:
