@@ -24,6 +24,7 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
 
+from askfirst.appended import AppendedFile, Place
 from askfirst.gate import utc_now
 from askfirst.ports import EdgeError
 from askfirst.rights.media import media_type
@@ -32,7 +33,7 @@ from askfirst.rights.wire import timestamp
 from crawler.asking import write_ask
 from crawler.domains import registrable_domain
 from crawler.items import Item, Withdrawal, line_of, utc, write_table
-from crawler.kept_warc import AppendedFile, Place, response_record, warcinfo
+from crawler.kept_warc import response_record, warcinfo
 from crawler.totals import RUNS, write_summary
 from middlewares.door import Door, settings_of
 

@@ -3,23 +3,18 @@
 The body is the decoded one that was decided about; the head is the one that came. It does not decide and does not read.
 
 1. Each record is a gzip member of its own, so that offset and length find it, and any WARC reader reads the file.
-2. ``write`` returns when the whole member is in the operating system's hands. What cannot be written whole is cut off
-   again. A file that was deleted under our hands is an error.
-3. house: ``Content-Encoding``, ``Transfer-Encoding`` and ``Content-Length`` as they came are kept with ``X-AskFirst-``
+2. house: ``Content-Encoding``, ``Transfer-Encoding`` and ``Content-Length`` as they came are kept with ``X-AskFirst-``
    before their names, because the body is decoded; the ``Content-Length`` written is the body's.
-4. ``AskFirst-Decision`` names the decision in ``decisions/`` under which the item was kept.
+3. ``AskFirst-Decision`` names the decision in ``decisions/`` under which the item was kept.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 import uuid
 from http import HTTPStatus
-from pathlib import Path
-from typing import NamedTuple
 
 from askfirst.rights.model import Observation
 from askfirst.rights.wire import timestamp
@@ -29,57 +24,6 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = frozenset(("content-encoding", "transfer-encoding", "content-length"))
 _BREAKS = re.compile(r"[\r\n\0]+")
 _STATUS_WORDS = {status.value: status.phrase for status in HTTPStatus}
-
-
-class Place(NamedTuple):
-    """Where a record is."""
-
-    offset: int
-    length_bytes: int
-
-
-class AppendedFile:
-    """A file that grows by whole pieces. It is made with the first one; its folder is made now. Raises OSError."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._file: int | None = None
-        self._whole_bytes = 0
-
-    @property
-    def is_new(self) -> bool:
-        """Whether nothing is in it yet."""
-        return self._whole_bytes == 0
-
-    def append(self, piece: bytes) -> Place:
-        """Returns when the whole piece is in the operating system's hands. Raises OSError and is as before then."""
-        if self._file is None:
-            self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
-        elif not self.path.exists():
-            raise FileNotFoundError(2, "the file is gone from its place")
-        try:
-            written = os.write(self._file, piece)
-            while written < len(piece):
-                written += os.write(self._file, memoryview(piece)[written:])
-        except OSError:
-            os.ftruncate(self._file, self._whole_bytes)
-            raise
-        place = Place(self._whole_bytes, len(piece))
-        self._whole_bytes += len(piece)
-        return place
-
-    def cut_to(self, offset: int) -> None:
-        """Takes back what was appended from there."""
-        if self._file is not None:
-            os.ftruncate(self._file, offset)
-            self._whole_bytes = offset
-
-    def close(self) -> None:
-        """Ends the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
 
 
 def warcinfo(run: str) -> bytes:

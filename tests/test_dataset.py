@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
+from askfirst.appended import AppendedFile
 from askfirst.rights.model import Document, Kind, Observation
 from crawler.asking import harmless, read_asking, write_ask
 from crawler.domains import registrable_domain
 from crawler.items import Item, Withdrawal, line_of, read_items, write_table
-from crawler.kept_warc import AppendedFile, response_record, warcinfo
+from crawler.kept_warc import response_record, warcinfo
 from crawler.totals import summarize
+from tests.noticing import until_noticed
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -144,7 +146,7 @@ def test_a_file_is_as_before_when_a_piece_is_taken_back(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == b"onethree"
     (tmp_path / "x").unlink()
     with pytest.raises(OSError, match="gone"):
-        file.append(b"four")
+        until_noticed(lambda: file.append(b"four"))
     file.close()
 
 

@@ -23,6 +23,7 @@ from askfirst.edges import evidence_warc
 from askfirst.edges.evidence_warc import WarcEvidence, read_evidence
 from askfirst.ports import EdgeError, EvidenceStore
 from askfirst.rights.model import Document, Kind, Observation, Outage
+from tests.noticing import until_noticed
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, 456_789, tzinfo=UTC)
 
@@ -266,14 +267,14 @@ class TestTheFile:
             _store(tmp_path).keep(_observation())
 
     def test_a_folder_that_goes_away(self, tmp_path: Path) -> None:
-        """A removed folder is an error at once; when it is back, the evidence begins anew."""
+        """A removed folder is an error within a moment; when it is back, the evidence begins anew."""
         folder = tmp_path / "evidence"
         store = _store(folder)
         store.keep(_observation())
         shutil.rmtree(folder)
         for _ in range(2):
             with pytest.raises(EdgeError, match="check that its folder is there"):
-                store.keep(_observation())
+                until_noticed(lambda: store.keep(_observation()))
         folder.mkdir()
         store.keep(_observation())
         assert _read(folder) == [_observation()]

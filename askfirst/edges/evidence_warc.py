@@ -26,7 +26,6 @@ import base64
 import hashlib
 import json
 import logging
-import os
 import re
 import threading
 import uuid
@@ -40,6 +39,7 @@ from urllib.parse import quote
 
 from fastwarc.warc import ArchiveIterator, WarcRecord
 
+from askfirst.appended import run_file
 from askfirst.ports import EdgeError
 from askfirst.rights.model import Document, Kind, Observation, Outage
 from askfirst.rights.wire import parse_timestamp, timestamp
@@ -54,23 +54,15 @@ class WarcEvidence:
     the file itself. Raises EdgeError."""
 
     def __init__(self, folder: Path, *, run: str, clock: Callable[[], datetime]) -> None:
-        if not run or run.startswith(".") or "/" in run or "\0" in run:
-            raise ValueError(f"{run!r} cannot name a run; use letters, digits, '-' and '.'")
         self._run = run
         self._clock = clock
         self._path = folder / f"{run}.warc"
-        self._name = os.fspath(self._path)
         self._lock = threading.Lock()
-        self._file: int | None = None
-        self._made: tuple[int, int] | None = None
-        self._whole_bytes = 0
-        self._torn = False
-        self._closed = False
         self._seen: dict[_Key, None] = {}
         self._records = 0
-        self._uuid_start = ""
+        self._uuid_start = str(uuid.uuid4())[:24]
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self._file = run_file(folder, run, ".warc")
         except OSError as error:
             raise self._failure(error) from error
 
@@ -80,11 +72,14 @@ class WarcEvidence:
         key = form.key(observation)
         with self._lock:
             try:
-                file = self._open()
+                self._file.check()
                 if key in self._seen:
                     return
-                self._write(file, self._record(form, observation))
+                record = self._record(form, observation)
+                self._file.append(self._warcinfo() + record if self._file.is_new else record)
             except OSError as error:
+                # What was kept may be gone with its file: it is to be kept again.
+                self._seen.clear()
                 raise self._failure(error) from error
             if len(self._seen) >= MAX_SEEN:
                 del self._seen[next(iter(self._seen))]
@@ -92,14 +87,10 @@ class WarcEvidence:
 
     def close(self) -> None:
         """Ends the file; nothing can be kept afterwards."""
-        with self._lock:
-            self._closed = True
-            file, self._file = self._file, None
-            if file is not None:
-                try:
-                    os.close(file)
-                except OSError as error:
-                    raise self._failure(error) from error
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._failure(error) from error
 
     def _record(self, form: _Form, observation: Observation) -> bytes:
         payload = f"WARC-Payload-Digest: {observation.digest}\r\n" if form.type == "response" else ""
@@ -121,55 +112,6 @@ class WarcEvidence:
         )
         return b"".join((head.encode("ascii"), block, b"\r\n\r\n"))
 
-    def _open(self) -> int:
-        if self._closed:
-            raise FileNotFoundError("the evidence file is closed")
-        if self._file is not None:
-            # access() and not fstat(): asking for a time stamp makes the next write three times as dear
-            if os.access(self._name, os.F_OK):
-                return self._file
-            os.close(self._file)
-            self._file = None
-            self._seen.clear()
-            raise FileNotFoundError("the file is gone from its place")
-        try:
-            file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
-        except FileExistsError:
-            self._file = self._come_back()
-            return self._file
-        self._file, self._made = file, _identity(file)
-        self._whole_bytes = 0
-        self._torn = False
-        self._uuid_start = str(uuid.uuid4())[:24]
-        return self._file
-
-    def _come_back(self) -> int:
-        """The file that stands in the place, when it is our own that was away. Raises FileExistsError."""
-        if self._made is None:
-            raise FileExistsError(self._path)
-        file = os.open(self._path, os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC)
-        if _identity(file) != self._made:
-            os.close(file)
-            raise FileExistsError(self._path)
-        return file
-
-    def _write(self, file: int, record: bytes) -> None:
-        if self._torn:
-            os.ftruncate(file, self._whole_bytes)
-            self._torn = False
-        if not self._whole_bytes:
-            record = self._warcinfo() + record
-        try:
-            written = os.write(file, record)
-            while written < len(record):
-                written += os.write(file, memoryview(record)[written:])
-        except OSError:
-            self._torn = True
-            os.ftruncate(file, self._whole_bytes)
-            self._torn = False
-            raise
-        self._whole_bytes += len(record)
-
     def _warcinfo(self) -> bytes:
         name = quote(self._run, safe="")
         block = (
@@ -189,11 +131,6 @@ class WarcEvidence:
         )
 
 
-def _identity(file: int) -> tuple[int, int]:
-    found = os.fstat(file)
-    return found.st_dev, found.st_ino
-
-
 # -- an observation as a record ---------------------------------------------------------------------------------------
 
 
@@ -208,13 +145,15 @@ class _Form(NamedTuple):
     def key(self, observation: Observation) -> _Key:
         """Equal for observations that are kept once. INVARIANT: what was said itself, so that no collision of hashes
         can lose evidence; a body that can be large is in it by its digest."""
-        digest = observation.digest
-        if observation.whole_digest is not None or self.type == "metadata":
-            digest += hashlib.sha256(self.body).hexdigest()
-        return observation.observed_at, digest, self.uri, self.fields, self.head
+        body = self.body
+        if len(body) > _SHORT_BYTES:
+            whole = observation.whole_digest is None and self.type == "response"
+            body = (observation.digest if whole else hashlib.sha256(body).hexdigest()).encode("utf-8", "replace")
+        return observation.observed_at, observation.digest, self.uri, self.fields, self.head, body
 
 
-_Key = tuple[datetime, str, str, str, bytes]
+_Key = tuple[datetime, str, str, str, bytes, bytes]
+_SHORT_BYTES = 256
 _URI = re.compile(r"[!#-;=?-~]{1,4096}")  # readers take <> off a WARC-Target-URI
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

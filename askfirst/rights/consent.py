@@ -7,11 +7,14 @@ a record, tell whether it has expired or know public suffixes (the registry does
 1. A record is read completely or not at all; an unknown key is refused by name, because it may be a condition.
 2. house: a grant is read narrowly. ``museum.example`` is that host and ``www.`` of it, whatever the scheme and port;
    ``*.museum.example`` every subdomain, not the host itself; a URL is that URL; a URL ending in ``/`` or ``*`` is
-   everything that begins with it, on that scheme and port.
-3. house: a refusal is read widely. ``museum.example`` is the host and all its subdomains; a URL is meant for http and
+   everything that begins with it, on that scheme and port, but for URLs of which servers may make another path
+   (``..``, an escaped slash or backslash, double escapes).
+3. house: a refusal is read widely. ``museum.example`` is the host and all its subdomains, ``*.museum.example`` the
+   host as well, though as less than its own name; a URL is meant for http and
    https alike and for all that lies below it: ``https://h/a`` is ``/a``, ``/a/b`` and ``/a?x``, not ``/ab``.
 4. URLs are compared in normal form: case of scheme and host, default port, dot segments (RFC 3986 section 6.2.2),
-   percent-encoding as in askfirst.rights.patterns; a fragment is dropped. A ``\\`` in a path is a ``/``, as browsers have it.
+   percent-encoding as in askfirst.rights.patterns; a fragment is dropped. A ``\\`` in a path is a ``/``, as browsers
+   have it.
 5. INVARIANT: whatever a scope covers as a grant it covers as a refusal, and ``index_key(scope)`` is then among
    ``candidate_keys(url)``.
 """
@@ -108,12 +111,37 @@ def covers(scope: str, url: str, *, grant: bool) -> int:
     if grant and target.doubtful:
         return 0
     rank = _covers_exactly(where, where.address, target)
+    if rank and grant and where.prefix and target.slippery:
+        return 0
     return rank if rank or grant else _covers_widely(where, where.address, target)
 
 
 def is_domain(scope: str) -> bool:
     """True for a domain scope, with or without ``*.``."""
     return "://" not in scope
+
+
+def plain_scope(text: str) -> str | None:
+    """The scope that a refusal plainly means by a ``text`` that is not written as scopes are: ``museum.example/``,
+    ``https://*.museum.example/``, ``https://museum.example*``. None where that cannot be said."""
+    scheme, mark, rest = text.strip().partition("://")
+    if not mark:
+        scheme, rest = "https", text.strip().removeprefix("//")
+    if scheme.lower() not in ("http", "https"):
+        return None
+    cut = re.search(r"[/?#]", rest)
+    authority, path = (rest, "") if cut is None else (rest[: cut.start()], rest[cut.start() :])
+    host = authority.rpartition("@")[2].rstrip("*").removeprefix("*").removeprefix(".")
+    if authority.lstrip("*") != authority or not path.strip("/*"):
+        # all of a host, or of the hosts below it, which a refusal of its name covers
+        meant = host.partition(":")[0]
+    else:
+        meant = f"{scheme}://{host}{path}"
+    try:
+        _scope(meant)
+    except RecordError:
+        return None
+    return meant
 
 
 def index_key(scope: str) -> str:
@@ -145,11 +173,13 @@ def registry_uri(name: str, url: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Address:
-    """A URL in normal form. ``rest`` is path and query. ``doubtful``: clients may disagree about whose URL it is."""
+    """A URL in normal form. ``rest`` is path and query. ``doubtful``: clients may disagree about whose URL it is.
+    ``slippery``: servers may disagree about where its path leads."""
 
     origin: Origin
     rest: str
     doubtful: bool
+    slippery: bool
 
     @property
     def authority(self) -> str:
@@ -176,9 +206,18 @@ class _Scope:
 def _target(url: str) -> _Address:
     origin = origin_of(url)
     parts = urlsplit(url)
+    written = normalize(parts.path)
     path = _without_dots(normalize(parts.path.replace("\\", "/")) or "/")
     query = "?" + normalize(parts.query) if parts.query else ""
-    return _Address(origin=origin, rest=path + query, doubtful="@" in parts.netloc or "\\" in parts.netloc)
+    return _Address(
+        origin=origin,
+        rest=path + query,
+        doubtful="@" in parts.netloc or "\\" in parts.netloc,
+        slippery=_SLIPPERY.search(written) is not None,
+    )
+
+
+_SLIPPERY = re.compile(r"\.\.|%2F|%5C|%00|%25(?:2e|2f|5c)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4_096)
@@ -261,7 +300,8 @@ def _covers_host(where: _Scope, host: str, *, grant: bool) -> int:
     rank = 2 * (where.host.count(".") + 1)
     below = host.endswith("." + where.host)
     if where.subdomains:
-        return rank + 1 if below else 0
+        # house: whoever refuses `*.museum.example` means the site; a word for the host itself stands above it
+        return rank + 1 if below else rank - 1 if host == where.host and not grant else 0
     if host == where.host or (below and (not grant or host == "www." + where.host)):
         return rank
     return 0

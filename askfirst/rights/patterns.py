@@ -11,12 +11,12 @@ it says which patterns match, and which of them is longest. It builds no regular
    them, and so do we. ``'`` may stand raw, but browsers and crawlers send it as ``%27`` in queries and raw in paths;
    nobody keeps two resources apart by that, so the escape is decoded. All other reserved octets (``/ ? # & = + , ; :
    @ ! $ ( ) *``) stay as they were written: ``%2F`` is not ``/``.
-5. A raw ``\\`` in the path of a URL is a ``/``, as browsers and Scrapy have it. A pattern with one is a doubt: to refuse,
-   :func:`spellings` gives both.
+5. A raw ``\\`` in the path of a URL is a ``/``, as browsers and Scrapy have it. A pattern with one is a doubt: to
+   refuse, :func:`spellings` gives both.
 6. A pattern is tried in time linear in the path: the leftmost place for each segment is always good enough.
 
-Deviations, each marked below: rule 4 for ``'``; octets that no URI may hold are escaped, and dot segments are removed, so that two
-spellings of one URL get one answer; a ``%`` that begins no escape stays as it is.
+Deviations, each marked below: rule 4 for ``'`` and rule 5; octets that no URI may hold are escaped, and dot segments
+are removed, so that two spellings of one URL get one answer; a ``%`` that begins no escape stays as it is.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ class Mode(StrEnum):
 PROTOCOLS = (
     "robots.txt",
     "robots.txt-second-reader",
+    "disallow-ai-training",
     "ai.txt",
     "tdmrep",
     "x-robots-tag",

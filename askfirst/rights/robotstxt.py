@@ -64,8 +64,9 @@ _MISSPELLED: Final = {"dissallow", "dissalow", "disalow", "diasllow", "disallaw"
 _AGENT_PREFIXES: Final = ("user-agent", "useragent", "user agent")
 # records about AI that other modules read, or that nobody has specified; none of them is a Disallow
 _AI_KEY: Final = re.compile(r"(?:^|[-_ ])(?:ai|llms?|ml|tdm|train(?:ing)?)(?:$|[-_ ])|aitrain")
-_READ_ELSEWHERE: Final = {"content-signal", "content-signals", "content-usage", "license", "disallowaitraining"}
-_KNOWN_EXTENSIONS: Final = {"crawl-delay", "content-signal", "content-signals", "content-usage", "license"}
+_READ_ELSEWHERE: Final = {"disallowaitraining"}
+_NOT_READ_YET: Final = {"content-signal", "content-signals", "content-usage", "license"}
+_KNOWN_EXTENSIONS: Final = _READ_ELSEWHERE | _NOT_READ_YET | {"crawl-delay"}
 _RECORD_KEY: Final = re.compile(r"[a-z][a-z0-9_ -]{0,62}")
 _TOKEN: Final = re.compile(r"[A-Za-z_-]*")
 _AGENT: Final = re.compile(r"[A-Za-z_-]+")
@@ -273,6 +274,7 @@ class RobotsTxt:
     _careful: _Groups = field(repr=False)
     _orphans: list[_RawRule] = field(repr=False)
     _read: _Pass = field(repr=False)
+    _reread: _Pass = field(repr=False)
     _cut: str | None = field(repr=False)
     _is_utf8: bool = field(repr=False)
     _rules: dict[int, Rule] = field(repr=False, default_factory=dict)
@@ -322,6 +324,19 @@ class RobotsTxt:
             Record(line, key, _as_latin_1(value), group)
             for line, key, value, group in self._records.get(key.lower(), ())
         )
+
+    def records_to(self, key: str, token: str) -> tuple[Record, ...]:
+        """The records with this key that a careful reader takes to be said to ``token``: those of the groups that name
+        it, of the ``*`` groups, and of no group, in either reading of the file."""
+        raw = token.strip().lower()
+        names = {_TOKEN.match(raw)[0], raw, "*"} - {""}  # type: ignore[index]  # it matches the empty string too
+        found: dict[int, Record] = {}
+        for read in (self._read, self._reread):
+            spoken_to = set(_Groups(read.groups, careful=True).naming(names))
+            for line, name, value, group in read.records:
+                if name == key and (group is None or group in spoken_to):
+                    found.setdefault(line, Record(line, name, _as_latin_1(value), group))
+        return tuple(found[line] for line in sorted(found))
 
     def rules_for(self, token: str) -> RuleSet:
         """What the file says to ``token``: the merged groups that name it, or else the ``*`` groups."""
@@ -385,11 +400,15 @@ class RobotsTxt:
             raw = self._lines[abs(line) - 1]
             known = self._rules[line] = Rule(
                 allow=line > 0,
-                pattern=Pattern.parse(_refused_octets(_value(raw)) if line < 0 else _value(raw).strip(_BLANK)),
+                pattern=Pattern.parse(refused_octets(_value(raw)) if line < 0 else _value(raw).strip(_BLANK)),
                 line=abs(line),
-                text=_as_latin_1(raw)[:MAX_EVIDENCE_CHARS],
+                text=self.text_of(line),
             )
         return known
+
+    def text_of(self, line: int) -> str:
+        """A line verbatim, at most 200 characters of it; the number may be negative."""
+        return _as_latin_1(self._lines[abs(line) - 1])[:MAX_EVIDENCE_CHARS]
 
     def _entries(self, rules: Iterable[_RawRule]) -> list[tuple[str, int, int]]:
         entries: list[tuple[str, int, int]] = []
@@ -400,7 +419,7 @@ class RobotsTxt:
                 if value[:1] in _STARTS:
                     add((normalize(value), 1, line))
                 continue
-            octets = value if value[:1] == "/" and value.isascii() and "\0" not in value else _refused_octets(value)
+            octets = value if value[:1] == "/" and value.isascii() and "\0" not in value else refused_octets(value)
             if not octets:
                 continue
             if "\\" in octets:
@@ -414,7 +433,7 @@ class RobotsTxt:
         return entries
 
 
-def _refused_octets(value: str) -> str:
+def refused_octets(value: str) -> str:
     """The pattern of a disallow value. House, to refuse only: ``private`` is taken as ``/private``, an absolute URL as
     its path unless that is the whole site, and what nobody sees around the value (NUL, zero width) is dropped."""
     value = value.strip().strip(_UNSEEN).strip()
@@ -527,7 +546,9 @@ def _sloppy_key(key: str) -> _Key | None:
 
 
 def _notes(file: RobotsTxt) -> tuple[Note, ...]:
-    found = sorted(_remarkable(file), key=lambda entry: entry[0])
+    # what says something about AI that is not read is named before anything else
+    found = sorted(_remarkable(file), key=lambda entry: (entry[1] is not RemarkKind.NOT_COUNTED, entry[0]))
+    found = [*sorted(found[:MAX_NOTES], key=lambda entry: entry[0]), *found[MAX_NOTES:]]
     lines = file._lines  # noqa: SLF001  # this function is a part of RobotsTxt.notes
     notes = [
         Note(line, kind, note, _as_latin_1(lines[line - 1])[:MAX_EVIDENCE_CHARS] if 0 < line <= len(lines) else "")
@@ -560,15 +581,14 @@ def _remarkable(file: RobotsTxt) -> Iterable[_Found]:
             yield number, RemarkKind.MALFORMED, f"taken for {word}, and only to refuse"
     for line, _ in file._orphans:  # noqa: SLF001  # the same
         yield abs(line), RemarkKind.IGNORED, "a rule above the first user-agent line belongs to no group"
+    unread: set[str] = set()
     for line, key, value, group_index in read.records:
         if key == "crawl-delay":
             yield from _remarkable_delay(line, value, group_index)
-        elif _AI_KEY.search(key) and key not in _READ_ELSEWHERE:
-            yield (
-                line,
-                RemarkKind.NOT_COUNTED,
-                f"`{key}` seems to be about AI, and nobody has specified it",
-            )
+        elif key not in unread and (key in _NOT_READ_YET or _AI_KEY.search(key)) and key not in _READ_ELSEWHERE:
+            unread.add(key)
+            about = "" if key in _NOT_READ_YET else ", which seems to be about AI, and nobody has specified it"
+            yield line, RemarkKind.NOT_COUNTED, f"not read yet: `{key}`{about}"
     for group in file._literal.groups:  # noqa: SLF001  # the same
         for line, value in group.agents:
             token = _TOKEN.match(value)
@@ -590,7 +610,7 @@ def _remarkable_rules(file: RobotsTxt) -> Iterable[_Found]:
             if line > 0:
                 yield line, RemarkKind.MALFORMED, "a path starts with `/` or `*`; the line allows nothing"
             else:
-                how = f"taken for `{octets}`" if (octets := _refused_octets(value)) else "the line refuses nothing"
+                how = f"taken for `{octets}`" if (octets := refused_octets(value)) else "the line refuses nothing"
                 yield -line, RemarkKind.MALFORMED, f"a path starts with `/` or `*`; {how}"
 
 
@@ -620,6 +640,7 @@ def parse(body: bytes, *, truncated: bool = False) -> RobotsTxt:
         _careful=_Groups(careful.groups, careful=True),
         _orphans=careful.orphans,
         _read=literal,
+        _reread=careful,
         _cut=cut,
         _is_utf8=is_utf8,
     )
@@ -629,7 +650,7 @@ def _decode(body: bytes, *, truncated: bool) -> tuple[str, bool, str | None]:
     """The text, whether all of it was UTF-8 (or UTF-16), and what was cut, if anything. Octets that are not UTF-8
     become lone surrogates, which patterns.normalize turns back into these octets."""
     cut = None
-    wide = _utf_16(body)
+    wide = utf_16_codec(body)
     if len(body) > MAX_BYTES:
         cut = f"only the first {MAX_BYTES} bytes of {len(body)} were read"
         truncated = wide is not None or body[MAX_BYTES] not in b"\r\n"
@@ -652,7 +673,7 @@ def _decode(body: bytes, *, truncated: bool) -> tuple[str, bool, str | None]:
     return text, is_utf8, cut
 
 
-def _utf_16(body: bytes) -> str | None:
+def utf_16_codec(body: bytes) -> str | None:
     """The UTF-16 codec for bodies that begin with its byte order mark, or with two ASCII characters in it."""
     if body[:2] == b"\xff\xfe" or (body[1:2] == body[3:4] == b"\0" and body[0] and body[2]):
         return "utf-16-le"

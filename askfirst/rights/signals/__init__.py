@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from askfirst.rights.reader import Reader
 from askfirst.rights.signals import (
     ai_txt,
+    disallow_ai_training,
     meta_robots,
     registry_records,
     robots_older,
@@ -24,6 +25,7 @@ from askfirst.rights.signals import (
 READERS: Sequence[Reader] = (
     robots_txt.READER,
     robots_older.READER,
+    disallow_ai_training.READER,
     ai_txt.READER,
     tdm_file.READER,
     tdm_header.READER,

@@ -19,7 +19,9 @@ long, because groups, extensions and plain words are found in one pass over the 
    ``conditional`` or ``restricted`` for conservative readers. The draft's "no key means deny" never counts, because
    absence is no signal.
 6. HTML is no ai.txt. If only the Content-Type says HTML, the text is read for conservative readers.
-7. 404, 410 and the other 4xx: nothing; 401, 403: a remark. 429, 5xx, 3xx, outages, and what was cut off: DEFER.
+7. house: a Disallow of several values (``*.jpg, *.png``) refuses each of them. Of a long file the first 20,000 lines
+   are read, and it counts as cut off there. UTF-16 is read with and without its mark, as robots.txt is.
+8. 404, 410 and the other 4xx: nothing; 401, 403: a remark. 429, 5xx, 3xx, outages, and what was cut off: DEFER.
 """
 
 from __future__ import annotations
@@ -43,8 +45,9 @@ from askfirst.rights.model import (
     Signal,
     Verdict,
 )
-from askfirst.rights.patterns import Pattern, PatternIndex
+from askfirst.rights.patterns import Pattern, PatternIndex, spellings
 from askfirst.rights.reader import SILENT, Constant, Reader, Statement, Target, evidence, outcome, remark
+from askfirst.rights.robotstxt import utf_16_codec
 
 PROTOCOL = "ai.txt"
 _SPEC = "ai.txt as Spawning generates it"
@@ -128,9 +131,7 @@ def _signal(verdict: Verdict, care: Care, words: Evidence) -> Signal:
 
 
 def _decode(body: bytes) -> str:
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return body.decode("utf-16", "replace")
-    return body.decode("utf-8", "replace").removeprefix("\ufeff")
+    return body.decode(utf_16_codec(body) or "utf-8", "replace").removeprefix("\ufeff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,11 @@ class _Line:
         return f"line {self.number}"
 
 
-def _lines(text: str) -> Iterator[_Line]:
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
+_MAX_LINES = 20_000
+
+
+def _lines(lines: list[str]) -> Iterator[_Line]:
+    for number, line in enumerate(lines, start=1):
         bare = line.partition("#")[0]
         key, mark, value = bare.partition(":")
         if not mark:
@@ -218,8 +222,21 @@ def _closed_paths(line: _Line) -> list[str]:
     return [path for part in line.value.split(",") if (path := part.strip()).startswith("/")]
 
 
+def _values(line: _Line) -> list[str]:
+    """The patterns of an Allow or Disallow line; a Disallow may list several, and a raw backslash means two."""
+    if line.key == "allow":
+        return [line.value]
+    parts = _SEPARATED.split(line.value)
+    listed = len(parts) > 1 and all(part.startswith(("/", "*", ".")) for part in parts)
+    values = parts if listed else [line.value]
+    if listed and "," in line.value and not any(letter.isspace() for letter in line.value):
+        values.append(line.value)  # a comma may also be a part of a path
+    return [spelling for value in values for spelling in (spellings(value) if "\\" in value else (value,))]
+
+
 # -- rules ----------------------------------------------------------------------------------------------------------
 
+_SEPARATED = re.compile(r",\s*+|\s++")
 _EXTENSION = re.compile(r"\*\.([^/*.$?\s]+)\$?")
 _BARE = re.compile(r"\.?([^/*.$?\s]+)\$?")
 
@@ -295,7 +312,9 @@ class _File:
     """What the text holds for one agent."""
 
     def __init__(self, text: str, token: str) -> None:
-        self.lines = list(_lines(text))
+        lines = re.split(r"\r\n|\r|\n", text, maxsplit=_MAX_LINES)
+        self.cut = len(lines) > _MAX_LINES
+        self.lines = list(_lines(lines[:_MAX_LINES]))
         keys = {line.key for line in self.lines}
         self.spawning = "user-agent" in keys and not keys.isdisjoint({"allow", "disallow"})
         self.draft = any(line.key in {"site-name", "training"} and not line.inner for line in self.lines)
@@ -318,7 +337,7 @@ class _File:
                 spoken_to |= {name} if name else set()
                 continue
             care = _refuses(line)
-            paths = [line.value] if line.key in {"allow", "disallow"} else _closed_paths(line)
+            paths = _values(line) if line.key in {"allow", "disallow"} else _closed_paths(line)
             if not paths and care is None:
                 continue
             listing = False
@@ -382,9 +401,9 @@ class _Rules:
 
     def _whole(self, refusals: list[Signal]) -> Reading:
         signals = (*refusals, *self._said)
-        if self._observation.truncated:
+        if self._observation.truncated or self._file.cut:
             # INVARIANT: what stands behind the cut is not known, and is never taken for silence
-            at = f"byte {len(self._observation.body)}"
+            at = _cut_at(self._observation, self._file)
             words = evidence(self._observation, at=at, text="cut off here", spec=_SPEC)
             signals = (*signals, _signal(Verdict.DEFER, self._floor, words))
         return Reading(signals=signals, remarks=self._remarks) if signals or self._remarks else NOTHING
@@ -398,11 +417,14 @@ def _extension(path: str) -> str | None:
     return found[0].lower() if dot and stem and found is not None else None
 
 
+def _cut_at(observation: Observation, file: _File) -> str:
+    return f"line {_MAX_LINES}" if file.cut else f"byte {len(observation.body)}"
+
+
 def _notes(observation: Observation, file: _File, floor: Care) -> Iterator[tuple[RemarkKind, str, str, str]]:
     """What has no effect, or needs a second look: one of each sort."""
-    if observation.truncated:
-        at = f"byte {len(observation.body)}"
-        yield RemarkKind.TRUNCATED, "the file is longer than is read", at, ""
+    if observation.truncated or file.cut:
+        yield RemarkKind.TRUNCATED, "the file is longer than is read", _cut_at(observation, file), ""
     if floor is Care.CONSERVATIVE:
         yield RemarkKind.SUSPICIOUS, "served as HTML and read as text, for conservative readers", "whole file", ""
     if not file.spawning:

@@ -6,9 +6,11 @@ This file does not look anything up and does not tell how fresh an answer is.
 1. A record counts where its scope covers the URL; more specific scopes rank higher, and at the same scope a record for
    us by name ranks above one for anybody. The highest rank of a category supersedes.
 2. At the same rank a refusal stands against a grant, and the contradiction is remarked.
-3. A record for another grantee by name is remarked. INVARIANT: it never permits us anything.
-4. house: a record that cannot be read and yet says it refuses, and covers the URL, refuses every use; of any other, the
-   defect is remarked.
+3. A record for another grantee by name is remarked. INVARIANT: it never permits us anything. house: a refusal for
+   ``*`` is for anyone, and one for ``ExBot/1.0`` is for ExBot, in any case; a grant names our token and nothing else.
+4. house: a verdict that is not ``grant`` refuses, if the rest of the record can be read. A record that cannot be read
+   and yet says it refuses, and covers the URL, refuses every use; if it cannot be told what it covers, it was still
+   given for this URL, and counts as a failed look. Of any other, the defect is remarked.
 5. An answer that did not come, or that cannot be read as a whole (not 2xx, cut, not JSON, a key twice), is a failed
    look: DEFER for every use.
 """
@@ -16,10 +18,11 @@ This file does not look anything up and does not tell how fresh an answer is.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from askfirst.rights.consent import CATEGORIES, ConsentRecord, RecordError, covers, parse_record
+from askfirst.rights.consent import CATEGORIES, ConsentRecord, RecordError, covers, parse_record, plain_scope
 from askfirst.rights.model import (
     NOTHING,
     Agent,
@@ -41,6 +44,9 @@ PROTOCOL = "registry"
 SOURCE = "consent registry"
 _SPEC = "consent records, rules 1 to 4"
 _REFUSALS = ("refus", "den", "opt-out", "optout", "opt_out", "forbid", "prohibit", "reserv", "disallow", "no", "false")
+
+
+_PRODUCT = re.compile(r"[^a-z_-]")
 
 
 class _UnreadError(ValueError):
@@ -106,9 +112,9 @@ def _each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One record of the answer: read, or the reason why not."""
+    """One record of the answer: read, or the reason why not. ``scope`` is None if it cannot be told."""
 
-    scope: str
+    scope: str | None
     grantee: str
     record: ConsentRecord | None
     defect: str
@@ -123,8 +129,13 @@ def _entry(observation: Observation, index: int, given: object) -> _Entry:
     try:
         record = parse_record(given)
     except RecordError as error:
+        defect = _writable(str(error))
+        repaired = _as_a_refusal(given)
+        if repaired is not None:
+            return _Entry(repaired.scope, repaired.grantee or "", repaired, defect, True, words)
         refuses = _looks_like_a_refusal(given)
-        return _Entry(_text(given, "scope"), _text(given, "grantee"), None, _writable(str(error)), refuses, words)
+        scope = _meant_scope(given) if refuses else _text(given, "scope")
+        return _Entry(scope, _text(given, "grantee"), None, defect, refuses, words)
     return _Entry(record.scope, record.grantee or "", record, "", record.verdict is Verdict.REFUSE, words)
 
 
@@ -143,6 +154,26 @@ def _writable(text: str) -> str:
 def _text(given: Mapping[str, object], key: str) -> str:
     value = given.get(key)
     return _writable(value.strip()) if isinstance(value, str) else ""
+
+
+def _as_a_refusal(given: Mapping[str, object]) -> ConsentRecord | None:
+    """The record as a refusal, where only its verdict is another word, or its scope another way to write one."""
+    verdict = given.get("verdict")
+    if not isinstance(verdict, str) or verdict.strip().lower() in ("", "grant"):
+        return None
+    try:
+        return parse_record({**given, "verdict": "refuse", "scope": _meant_scope(given)})
+    except RecordError:
+        return None
+
+
+def _meant_scope(given: Mapping[str, object]) -> str | None:
+    scope = _text(given, "scope")
+    try:
+        parse_record({"scope": scope, "categories": ["train"], "verdict": "refuse"})
+    except RecordError:
+        return plain_scope(scope)
+    return scope
 
 
 def _looks_like_a_refusal(given: Mapping[str, object]) -> bool:
@@ -165,7 +196,10 @@ class _Records:
         if not self._entries:
             return NOTHING
         url = target.intent.url
-        specific = tuple(covers(e.scope, url, grant=not e.refuses) if e.scope else 0 for e in self._entries)
+        specific = tuple(
+            _UNREAD_RANK if e.scope is None else covers(e.scope, url, grant=not e.refuses) if e.scope else 0
+            for e in self._entries
+        )
         reading = self._readings.get(specific)
         if reading is None:
             reading = self._readings[specific] = self._read(specific)
@@ -187,22 +221,30 @@ class _Records:
             return RemarkKind.MALFORMED, f"record cannot be read and has no effect: {entry.defect}"
         if not covered:
             return RemarkKind.IGNORED, f"scope {entry.scope} does not cover this URL"
-        if entry.grantee and entry.grantee.lower() != self._token:
+        if not self._is_for_us(entry):
             return RemarkKind.IGNORED, f"speaks to {entry.grantee}, not to us"
         return None
+
+    def _is_for_us(self, entry: _Entry) -> bool:
+        grantee = entry.grantee.lower()
+        if not grantee or grantee == self._token:
+            return True
+        # a name is cut where robots.txt cuts it
+        return entry.refuses and (grantee == "*" or self._token == _PRODUCT.split(grantee, maxsplit=1)[0])
 
     def _signals(self, entry: _Entry, covered: int) -> Iterator[Signal]:
         record = entry.record
         categories: tuple[Category, ...] = CATEGORIES if record is None else record.categories
         grants = record is not None and record.verdict is Verdict.ALLOW
+        verdict = Verdict.ALLOW if grants else Verdict.DEFER if entry.scope is None else Verdict.REFUSE
         for category in categories:
             yield Signal(
                 source=SOURCE,
                 protocol=PROTOCOL,
-                rank=2 * covered + bool(entry.grantee),
+                rank=2 * covered + (entry.grantee not in ("", "*")),
                 category=category,
                 basis=Basis.CONSENT if grants else Basis.RESERVATION,
-                verdict=Verdict.ALLOW if grants else Verdict.REFUSE,
+                verdict=verdict,
                 terms=None if record is None else _terms(record),
                 evidence=entry.words,
                 expires_at=None if record is None else record.valid_until,

@@ -11,6 +11,7 @@ An array of ``{"location": pattern, "tdm-reservation": 0 or 1, "tdm-policy": URL
 4. house: of repeated keys the strictest counts. A rule without a location that reserves, reserves everything.
 5. house: a file that is there and is no array of rules reserves until a person has looked at it. If all it says is 0,
    only a strict reader refuses.
+   So does a file of more than 5,000 rules, of which none is read.
 6. house: an HTML page with status 200 is no file of this technique, and the report says that the server then does not
    implement it: sites of one page answer every path with it.
 7. 404, 410 and the other 4xx: nothing; 401, 403: a remark. 429, 5xx, 3xx and outages: DEFER, the file may reserve.
@@ -47,6 +48,7 @@ _SPEC = 'TDMRep "TDM file on the origin server"'
 _RESERVATION = "tdm-reservation"
 _POLICY = "tdm-policy"
 _LOCATION = "location"
+_MAX_RULES = 5_000
 _WHITESPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -174,6 +176,8 @@ def _array(text: str) -> list[tuple[object, str]]:
     at = _skip(text, at + 1)
     while not (text.startswith("]", at) and not elements):
         value, end = _value_at(text, at)
+        if len(elements) == _MAX_RULES:
+            raise _MalformedError(f"more than {_MAX_RULES} rules", text)
         elements.append((value, text[at:end]))
         at = _skip(text, end)
         if text.startswith("]", at):
@@ -318,7 +322,8 @@ class _Rules:
 
     def __init__(self, observation: Observation, rules: list[_Rule], notes: list[_Note]) -> None:
         self._observation = observation
-        self._rules = rules
+        self._rules = _first_of_each(rules)
+        rules = self._rules
         self._index = PatternIndex((p.octets, 0, n) for n, rule in enumerate(rules) for p in rule.patterns)
         self._remarks = tuple(self._remark(note) for note in _one_of_each(notes))
         self._silent = Reading(remarks=self._remarks) if self._remarks else NOTHING
@@ -361,6 +366,14 @@ class _Rules:
     def _remark(self, note: _Note) -> Remark:
         words = evidence(self._observation, at=f"/{note.index}", text=note.text, spec=_SPEC)
         return remark(SOURCE, note.kind, note.note, words)
+
+
+def _first_of_each(rules: list[_Rule]) -> list[_Rule]:
+    """Of rules with the same patterns and the same verdict only the first can be the first match, or the longest."""
+    first: dict[tuple[object, ...], _Rule] = {}
+    for rule in rules:
+        first.setdefault((rule.patterns, rule.verdict), rule)
+    return list(first.values())
 
 
 def _one_of_each(notes: list[_Note]) -> list[_Note]:
