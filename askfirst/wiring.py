@@ -19,8 +19,6 @@ from urllib.parse import urlsplit
 
 from askfirst.addresses import AddressError, AddressPolicy
 from askfirst.edges.cache_memory import MemoryCache
-from askfirst.edges.cache_redis import SCHEMES as REDIS_SCHEMES
-from askfirst.edges.cache_redis import RedisCache
 from askfirst.edges.cache_sqlite import SqliteCache
 from askfirst.edges.decision_log import JsonlLog
 from askfirst.edges.evidence_warc import WarcEvidence
@@ -35,6 +33,9 @@ from askfirst.rights.policy import PROFILES, Policy, PolicyError, default_profil
 
 DEFAULT_OUT = "askfirst-record"
 DEFAULT_USER_AGENT = "AskFirstBot/0.1 (+https://askfirst.example/bot)"
+REDIS_SCHEMES = frozenset(
+    {"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
+)
 TOKEN = re.compile(r"[A-Za-z_-]+")
 
 
@@ -138,6 +139,9 @@ def open_cache(url: str | None, out: Path | None) -> Cache:
         return SqliteCache(out / "cache.sqlite", clock=time.time)
     scheme = urlsplit(url).scheme
     if scheme in REDIS_SCHEMES:
+        # A crawl without Redis need not load its client.
+        from askfirst.edges.cache_redis import RedisCache  # noqa: PLC0415
+
         try:
             return RedisCache(url)
         except ValueError as error:

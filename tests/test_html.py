@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
 from askfirst.rights.html import elements, excerpt
-from askfirst.rights.media import is_html, is_image, may_be_html, may_be_image, media_type
+from askfirst.rights.media import begins_as_html, is_html, is_image, may_be_html, may_be_image, media_type
 from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Purpose
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -247,6 +249,49 @@ def test_long_pages_of_nonsense_end(unit: bytes) -> None:
     assert isinstance(elements(page(unit * (500_000 // len(unit)))).metas, tuple)
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"<div>" * 40_000,
+        b"<div>" * 12_000 + b"</p>" * 40_000,
+        b"<p " + b" ".join(b"a%d=1" % n for n in range(60_000)) + b">",
+        b"<!-- <a x=' -->" + b"<p " + b" ".join(b"a%d=1" % n for n in range(60_000)) + b">",
+    ],
+    ids=["deep", "ends", "attributes", "a false beginning"],
+)
+def test_a_page_that_costs_too_much_is_read_flat(before: bytes) -> None:
+    """Metas, images and links are found where a whole parse would take minutes (the run's time limit)."""
+    seen = page(before + b"<meta name=robots content=noai><img src=a.png><a href=b>")
+    assert [(m.name, m.content) for m in elements(seen).metas] == [("robots", "noai")]
+    assert elements(seen).images == ("https://art.example/gallery/a.png",)
+    assert elements(seen).links == ("https://art.example/gallery/b",)
+    part = replace(seen, body=excerpt(seen, with_images=True), whole_digest=seen.digest)
+    assert elements(part).metas == elements(seen).metas
+    assert elements(part).images == elements(seen).images
+
+
+def test_a_flat_reading_finds_more_and_permits_nothing() -> None:
+    """A meta in a comment counts there, unless it would permit; so does one inside another's attribute."""
+    deep = b"<div>" * 40_000
+    told = b"<!-- <meta name=tdm-reservation content=0><meta name=tdm-reservation content=1> -->"
+    nested = b"<meta name=viewport content='<meta name=robots content=noai>'>"
+    metas = elements(page(deep + told + nested)).metas
+    assert [(m.at, m.content) for m in metas] == [
+        ('meta name="tdm-reservation" 1', "1"),
+        ('meta name="robots" 1', "noai"),
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=_PAGES)
+def test_a_flat_reading_misses_nothing(text: str) -> None:
+    """INVARIANT: whatever a whole parse finds, a flat reading finds, too."""
+    seen = page("<div>" * 20_001 + text)
+    found = [(m.name, m.content) for m in elements(seen).metas if m.name in INTERESTING]
+    missed = Counter(whole_parse(text)) - Counter(found)
+    assert not missed or all(name == "tdm-reservation" and content == "0" for name, content in missed)
+
+
 # -- media types ------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +315,22 @@ def test_long_pages_of_nonsense_end(unit: bytes) -> None:
 def test_media_types(content_type: str | None, body: bytes, path: str, wanted: str | None) -> None:
     """Content-Type, then bytes, then the end of the path."""
     assert media_type(page(body, content_type=content_type, url=f"https://h{path}")) == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (b"<!---->" * 15_000 + b"x", False),
+        (b"<!-->" * 15_000, False),
+        (b"<!--" * 25_000, False),
+        (b"<!----><!--x--!><?xml version='1'?><html>", True),
+        (b"<!--><!---><html>", True),
+        (b"<!-- a --> b --><html>", False),
+    ],
+)
+def test_the_beginning_is_read_in_one_pass(body: bytes, wanted: bool) -> None:
+    """100 KB of comments are no riddle (the run's time limit), and a comment ends where the HTML standard ends it."""
+    assert begins_as_html(body) is wanted
 
 
 def test_what_was_expected_comes_between_field_and_bytes() -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from string import ascii_letters, digits
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askfirst.rights.patterns import Pattern, PatternIndex, normalize, target
+from scrapy import Request
+
+from askfirst.rights.patterns import Pattern, PatternIndex, normalize, spellings, target
 
 # few octets, so that patterns and paths meet
 ALPHABET = "ab/*$%2A4?"
+# octets whose escape means the same: the unreserved ones, those that no URI may hold, and the apostrophe
+ONE_MEANING = frozenset(ascii_letters + digits + "-._~" + " \"<>[]\\^`{|}'")
 
 
 def matches_slowly(pattern: str, path: str) -> bool:
@@ -52,6 +57,37 @@ def test_normal_form(octets: str, normal: str) -> None:
     """The normal form is that of RFC 9309 section 2.2.2, and for what no URI may hold, the escaped octet."""
     assert normalize(octets) == normal
     assert normalize(normal) == normal
+
+
+@pytest.mark.parametrize("octet", [chr(code) for code in range(0x20, 0x7F) if chr(code) not in "#?*$"])
+@pytest.mark.parametrize("before", ["/a", "/p?x="])
+def test_a_rule_matches_what_scrapy_asks_for(octet: str, before: str) -> None:
+    """Whatever printable octet a rule holds, the URL that Scrapy makes of the same words is under it; and where octet
+    and escape have one meaning, so is the other spelling."""
+    asked = target(Request(f"https://h{before}{octet}b").url)
+    found = [Pattern.parse(spelling) for spelling in spellings(f"{before}{octet}b")]
+    assert any(pattern.matches(asked) for pattern in found), asked
+    escaped = f"{before}%{ord(octet):02x}b"
+    if octet in ONE_MEANING:
+        assert any(pattern.matches(target(f"https://h{escaped}")) for pattern in found)
+        assert octet == "\\" or Pattern.parse(escaped).matches(asked)
+    else:
+        assert not Pattern.parse(escaped).matches(asked), "a reserved octet and its escape are two things"
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("https://h/a\\b", "/a/b"),
+        ("https://h\\private", "/private"),
+        ("https://h/a\\..\\private", "/private"),
+        ("https://h/a?b\\c", "/a?b%5Cc"),
+        ("https://h/a%5Cb", "/a%5Cb"),
+    ],
+)
+def test_a_raw_backslash_in_a_path_is_a_slash(url: str, path: str) -> None:
+    """As browsers and Scrapy have it; in a query it is escaped, and an escaped one stays."""
+    assert target(url) == path
 
 
 @given(st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from("%2a4fF1")))

@@ -151,7 +151,7 @@ COVERED: Sequence[tuple[str, str, bool, bool]] = [
     ("Bücher.example", "https://xn--bcher-kva.example/", True, True),
     ("*.museum.example", "https://img.museum.example/", True, True),
     ("*.museum.example", "https://a.b.museum.example/", True, True),
-    ("*.museum.example", "https://museum.example/", False, False),
+    ("*.museum.example", "https://museum.example/", False, True),
     ("1.2.3.4", "http://1.2.3.4/", True, True),
     ("https://museum.example/a", "https://museum.example/a", True, True),
     ("https://museum.example/a", "HTTPS://Museum.Example:443/%61#top", True, True),
@@ -179,6 +179,14 @@ COVERED: Sequence[tuple[str, str, bool, bool]] = [
     ("https://museum.example/a*", "https://museum.example/about", True, True),
     ("https://museum.example/a/*", "https://museum.example/a/b", True, True),
     ("https://museum.example/a%2fb", "https://museum.example/a/b", False, False),
+    ("https://museum.example/a/", "https://museum.example/a/x/../b", False, True),
+    ("https://museum.example/a/", "https://museum.example/a/..%2fb", False, True),
+    ("https://museum.example/a/", "https://museum.example/a/..%5cb", False, True),
+    ("https://museum.example/a/", "https://museum.example/a/..;/b", False, True),
+    ("https://museum.example/a/", "https://museum.example/a//../b", False, True),
+    ("https://museum.example/a/", "https://museum.example/a/%252e%252e/b", False, True),
+    ("https://museum.example/a*", "https://museum.example/a/%2e%2e%2fb", False, True),
+    ("https://museum.example/a[1]?x='", "https://museum.example/a%5B1%5D?x=%27", True, True),
     ("https://museum.example/a%2fb", "https://museum.example/a%2Fb", True, True),
     ("https://museum.example/ä", "https://museum.example/%c3%a4", True, True),
     ("http://[::1]:8000/", "http://[::1]:8000/a", True, True),
@@ -214,6 +222,11 @@ class TestCovers:
         ranks = [covers(scope, url, grant=False) for scope in scopes]
         assert ranks == sorted(set(ranks))
         assert 0 not in ranks
+
+    def test_a_word_for_the_host_stands_above_one_for_those_below(self) -> None:
+        """A refusal of ``*.`` that reaches the host itself ranks below any other word about the host."""
+        url = "https://museum.example/a"
+        assert covers("*.museum.example", url, grant=False) < covers("museum.example", url, grant=True)
 
     @given(SCOPES, URLS, st.lists(st.sampled_from("/?&ab"), max_size=4).map("".join))
     @settings(max_examples=1_500, deadline=None)

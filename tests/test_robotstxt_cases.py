@@ -185,3 +185,16 @@ def test_the_crawl_delay_knows_its_line() -> None:
     """A crawl delay can be shown where it was written."""
     rules = parse(b"User-agent: *\nCrawl-delay: 2\nCrawl-delay: 20\n").rules_for("ExBot")
     assert (rules.crawl_delay, rules.crawl_delay_line) == (20.0, 3)
+
+
+def test_a_record_about_ai_is_remarked_whatever_stands_before_it() -> None:
+    """Twenty other remarks do not push out the one that says what was not read."""
+    file = parse(b"User-agent: *\n" + b"nonsense here\n" * 50 + b"Content-Signal: ai-train=no\n")
+    assert any("not read yet: `content-signal`" in note.note for note in file.notes)
+    assert len(file.notes) == MAX_NOTES + 1
+
+
+def test_a_long_crawl_delay_is_read_in_one_pass() -> None:
+    """A quarter of a megabyte of digits is no number for long (the run's time limit)."""
+    file = parse(b"User-agent: *\nCrawl-delay: " + b"1" * 250_000 + b"x\n")
+    assert file.rules_for("ExBot").crawl_delay is None

@@ -93,7 +93,7 @@ def test_case(table: dict[str, object], case: dict[str, object]) -> None:
     assert {r.kind.value for r in decision.remarks} >= set(remarks), decision.remarks
     for signal in decision.because:
         body = next(o.body for o in observations if o.document.url == signal.evidence.document_url)
-        if signal.evidence.at.startswith("line ") and not body.startswith(b"\xff\xfe"):
+        if signal.evidence.at.startswith("line ") and b"\0" not in body:
             assert signal.evidence.text.encode() in body
 
 
@@ -175,3 +175,10 @@ def test_other_files_of_that_name_say_nothing() -> None:
         plain += [f"{path.stem}: {s.evidence.text} [{Care(s.care).name.lower()}]" for s in reading.signals]
     print(f"\naitxt_other: {len(plain)} of {len(_folder('aitxt_other'))} say no\n  " + "\n  ".join(plain))
     assert plain
+
+
+def test_a_file_of_too_many_lines_counts_as_cut() -> None:
+    """What stands behind the last line that is read is not known, and defers; what was read before it refuses."""
+    said = READER.parse(file(b"User-agent: *\nDisallow: *.jpg\n" + b"a:\n" * 20_000), AGENT)
+    assert [s.verdict for s in said.on(target("/p.png")).signals] == [Verdict.DEFER]
+    assert {s.verdict for s in said.on(target("/p.jpg")).signals} == {Verdict.DEFER, Verdict.REFUSE}

@@ -185,3 +185,17 @@ def test_published_files_are_read() -> None:
         counts[" and ".join(words) or "nothing"] += 1
     print(f"\ntdmrep, /: {dict(counts)}")
     assert counts["refuse at /0/tdm-reservation for literal readers"] > 20
+
+
+def test_a_file_of_too_many_rules_reserves() -> None:
+    """More rules than are read are a file that a person has to look at: everything is reserved."""
+    rule = b'{"location":"/open/","tdm-reservation":0}'
+    assert _verdicts_of(b"[" + b",".join([rule] * 5_000) + b"]") == {Verdict.ALLOW}
+    assert _verdicts_of(b"[" + b",".join([rule] * 5_001) + b"]") <= {Verdict.REFUSE}
+
+
+def _verdicts_of(body: bytes) -> set[Verdict]:
+    document = Document(kind=Kind.WELL_KNOWN, url="https://h.example/.well-known/tdmrep.json")
+    seen = Observation(document=document, status=200, body=body, observed_at=AT)
+    intent = Intent(url="https://h.example/open/x", agent=AGENT, purpose=Purpose.TDM)
+    return {signal.verdict for signal in read_tdm_file(seen, AGENT).on(Target.of(intent)).signals}

@@ -119,6 +119,47 @@ def test_a_rule_late_in_a_long_value_is_among_its_evidence() -> None:
     assert said.signals
 
 
+def test_the_same_refusal_in_many_metas_is_one_signal() -> None:
+    """The first place stands, and the others are counted."""
+    seen = Observation(
+        document=Document(kind=Kind.RESPONSE, url="https://h/"),
+        status=200,
+        headers=(("Content-Type", "text/html"),),
+        body=b"<!doctype html>" + b"<meta name=robots content=noai>" * 3_000,
+        observed_at=AT,
+    )
+    said = meta_robots.READER.parse(seen, AGENT).on(_target())
+    assert [s.evidence.at for s in said.signals if s.covers is Covers.RESOURCE] == ['meta name="robots" 1']
+    assert [r.note for r in said.remarks] == ["and 2999 more of them refuse the same"]
+
+
+def test_the_remarks_of_many_metas_are_few() -> None:
+    """A page of bad dates and of rules for others makes a handful of remarks."""
+    metas = b"".join(
+        b"<meta name=robots content='unavailable_after: x%d'><meta name=bot%d content=noai>" % (n, n)
+        for n in range(500)
+    )
+    seen = Observation(
+        document=Document(kind=Kind.RESPONSE, url="https://h/"),
+        status=200,
+        headers=(("Content-Type", "text/html"),),
+        body=b"<!doctype html>" + metas,
+        observed_at=AT,
+    )
+    said = meta_robots.READER.parse(seen, AGENT).on(_target())
+    assert not said.signals
+    assert len(said.remarks) == 6
+    assert "and 495 more like this" in said.remarks[4].note
+
+
+def test_names_without_number_speak_to_everybody() -> None:
+    """A list of bots that is longer than anybody reads is meant for all."""
+    names = "".join(f"b{n}x:" for n in range(101))
+    assert rules(names + "noai")[0].bots == ("*",)
+    assert rules("a:" * 2_000 + "noai")[0].bots == ("a",)
+    assert x_robots_tag.read_x_robots_tag(_field(names + "noai"), AGENT).on(_target()).signals
+
+
 def test_silence_is_the_silent_statement() -> None:
     """Where nothing was said there is no object to remember."""
     seen = Observation(

@@ -15,6 +15,8 @@ runs no script, loads no style and gives no meaning to what it finds.
    flat: every tag of the sort that is asked for counts, wherever it stands, a comment or a script included. house: that
    finds more refusals, never fewer; a ``tdm-reservation`` of 0 is left out there, because it would permit.
 6. An excerpt is written anew from what was found, as UTF-8 with a byte order mark, and reads as the page does.
+
+It is long and one thing: the cheap look, the parse, the flat reading and the excerpt must all find the same.
 """
 
 from __future__ import annotations
