@@ -171,7 +171,7 @@ class Gate:
 
     async def look(self, origin: Origin, policy: Policy | None = None) -> tuple[Observation, ...]:
         """What the well-known documents of an origin say, without deciding or recording anything."""
-        seen = await self._see(plan(origin, policy or self.policy))
+        seen = await self._see(origin, plan(origin, policy or self.policy))
         now = self._clock()
         return tuple(o for one in seen for o in one.observations(now))
 
@@ -234,7 +234,7 @@ class Gate:
         return standing
 
     async def _arrive(self, origin: Origin) -> Standing:
-        seen = await self._see(plan(origin, self.policy))
+        seen = await self._see(origin, plan(origin, self.policy))
         now = self._clock()
         observations = tuple(o for one in seen for o in one.observations(now))
         return Standing(
@@ -245,23 +245,24 @@ class Gate:
             looked_at=looked_at(observations),
         )
 
-    async def _see(self, documents: Sequence[Document]) -> list[Seen]:
+    async def _see(self, origin: Origin, documents: Sequence[Document]) -> list[Seen]:
         """All documents at once, but for those that the robots.txt which was seen last bars, as long as something is
         known of them."""
-        known = await self._looking.recall(documents)
+        known = dict(zip(documents, await self._looking.recall(origin, documents), strict=True))
         now = self._clock()
-        rules = [o for one in known if one is not None for o in one.observations(now)]
-        barred = statements(rules, self.agent, self._readers)
-        return await asyncio.gather(
-            *(
-                self._barred(document, one)
-                if one is not None and one.answered(now) and bars(barred, document.url, self.agent)
-                else self._looking.look(document, one)
-                for document, one in zip(documents, known, strict=True)
-            ),
-        )
+        rules = [o for one in known.values() if one is not None for o in one.observations(now)]
+        said = statements(rules, self.agent, self._readers) if rules else ()
+        barred = {
+            document: self._barred(document, one)
+            for document, one in known.items()
+            if one is not None and one.answered(now) and bars(said, document.url, self.agent)
+        }
+        asked = [document for document in documents if document not in barred]
+        seen = await self._looking.look(origin, asked, [known[document] for document in asked])
+        found = barred | dict(zip(asked, seen, strict=True))
+        return [found[document] for document in documents]
 
-    async def _barred(self, document: Document, known: Seen) -> Seen:
+    def _barred(self, document: Document, known: Seen) -> Seen:
         if self._looking.fresh(known):
             return known
         blocked = Observation(document=document, outage=Outage.BLOCKED, observed_at=self._clock(), fresh_s=3_600)

@@ -1,7 +1,8 @@
 """Looks at well-known documents once for the whole fleet, and remembers what was seen.
 
-One worker claims a document and looks; the others wait for what it saw. What is fresh is not asked for again, what is
-stale is revalidated, and a last good copy stands beside an outage for 30 days, so that its refusals go on.
+One worker claims an origin and looks at its documents; the others wait for what it saw. What is fresh is not asked for
+again, what is stale is revalidated, and a last good copy stands beside an outage for 30 days, so that its refusals go
+on.
 
 Rules:
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ import msgspec
 
 from askfirst.ports import Cache, EdgeError, Fetch
 from askfirst.rights.freshness import STALE_IF_ERROR_S, freshness_s, unusable, validators
-from askfirst.rights.model import Document, Kind, Observation
+from askfirst.rights.model import Document, Kind, Observation, Origin
 from askfirst.rights.policy import MAX_AGE_S, Policy
 from askfirst.rights.wire import WireError, canonical, member_table, observation_to_wire, parse_observation
 
@@ -88,42 +89,30 @@ class Looking:
         self._count = count
         self._salt = hashlib.sha256(user_agent.encode()).hexdigest()[:12]
 
-    async def recall(self, documents: Sequence[Document]) -> list[Seen | None]:
-        """What the shared store knows of each document, fresh or not, in their order."""
-        try:
-            values = await self._cache.get_many([self._key(d) for d in documents])
-        except EdgeError:
-            self._count("cache/unreachable")
-            return [None] * len(documents)
-        return [None if value is None else self._decode(value) for value in values]
+    async def recall(self, origin: Origin, documents: Sequence[Document]) -> list[Seen | None]:
+        """What the shared store knows of each document of the origin, fresh or not, in their order."""
+        shelf = await self._take(origin)
+        return [shelf.get(document.url) for document in documents]
 
-    async def look(self, document: Document, known: Seen | None) -> Seen:
-        """What is seen at the document now: what is known, if that is fresh; else one look, ours or another's."""
-        if known is not None and self.fresh(known):
-            self._count("looks/cached")
-            return known
-        key = self._key(document)
+    async def look(self, origin: Origin, documents: Sequence[Document], known: Sequence[Seen | None]) -> list[Seen]:
+        """What is seen at each document now: what is known, where that is fresh; else one look at all the others at
+        once, ours or another worker's."""
+        key = self._key(origin)
         for attempt in itertools.count():
+            if all(one is not None and self.fresh(one) for one in known):
+                self._count("looks/cached" if attempt == 0 else "looks/shared")
+                return [one for one in known if one is not None]
             if attempt > 1:
                 # Somebody holds the claim and leaves nothing fresh: ask the store at a walking pace until it lapses.
                 await asyncio.sleep(_PAUSE_S)
             try:
-                mine = await self._cache.claim(key, owner=self._worker, for_s=self._claim_s)
-            except EdgeError:
-                self._count("cache/unreachable")
-                return await self._ask(document, known)
-            (current,) = await self.recall([document])
-            if current is not None and self.fresh(current):
-                if mine:
-                    await self._let_go(key)
-                self._count("looks/shared")
-                return current
-            if mine:
-                return await self._claimed(document, current or known, key)
-            try:
+                if await self._cache.claim(key, owner=self._worker, for_s=self._claim_s):
+                    return await self._claimed(origin, documents, known)
                 await self._cache.wait(key, timeout_s=_WAIT_S)
             except EdgeError:
                 self._count("cache/unreachable")
+                return await self._ask_stale(documents, known)
+            known = [new or old for new, old in zip(await self.recall(origin, documents), known, strict=True)]
         raise AssertionError("unreachable: itertools.count does not end")
 
     def fresh_until(self, seen: Seen) -> datetime:
@@ -135,22 +124,39 @@ class Looking:
         """Whether the latest look may still be reused."""
         return self._clock() < self.fresh_until(seen)
 
-    async def _claimed(self, document: Document, known: Seen | None, key: str) -> Seen:
+    async def _claimed(self, origin: Origin, documents: Sequence[Document], known: Sequence[Seen | None]) -> list[Seen]:
+        """Looks with the claim in hand. Another may have looked between our recall and our claim."""
+        key = self._key(origin)
         try:
-            seen = await self._ask(document, known)
-            try:
-                await self._cache.put(key, _encode(seen), keep_s=STALE_IF_ERROR_S)
-            except EdgeError:
-                self._count("cache/unreachable")
-            return seen
+            shelf = await self._take(origin)
+            latest = [shelf.get(document.url) or one for document, one in zip(documents, known, strict=True)]
+            seen = await self._ask_stale(documents, latest)
+            shelf |= {document.url: one for document, one in zip(documents, seen, strict=True)}
+            await self._put(key, _encode(shelf))
         finally:
             await self._let_go(key)
+        return seen
+
+    async def _put(self, key: str, value: bytes) -> None:
+        try:
+            await self._cache.put(key, value, keep_s=STALE_IF_ERROR_S)
+        except EdgeError:
+            self._count("cache/unreachable")
 
     async def _let_go(self, key: str) -> None:
         try:
             await self._cache.release(key, owner=self._worker)
         except EdgeError:
             self._count("cache/unreachable")
+
+    async def _ask_stale(self, documents: Sequence[Document], known: Sequence[Seen | None]) -> list[Seen]:
+        """What is fresh stays; all else is asked for at once."""
+        return await asyncio.gather(
+            *(
+                _done(one) if one is not None and self.fresh(one) else self._ask(document, one)
+                for document, one in zip(documents, known, strict=True)
+            ),
+        )
 
     async def _ask(self, document: Document, known: Seen | None) -> Seen:
         good = None if known is None else known.good
@@ -175,28 +181,47 @@ class Looking:
         name = urlsplit(seen.document.url).path.rpartition("/")[2]
         return self._policy.max_age_s.get(name, 86_400)
 
-    def _key(self, document: Document) -> str:
-        return f"look:{self._salt}:{document.url}"
+    def _key(self, origin: Origin) -> str:
+        return f"look:{self._salt}:{origin}"
 
-    def _decode(self, value: bytes) -> Seen | None:
-        """None for what another version wrote, which is then a miss."""
+    async def _take(self, origin: Origin) -> dict[str, Seen]:
+        """All that the store knows of the origin's documents, by their URLs."""
         try:
-            table = member_table(msgspec.json.decode(value), "seen")
-            last = table.get("last_good")
-            return Seen(
-                parse_observation(table.get("latest"), kind=Kind.WELL_KNOWN),
-                None if last is None else parse_observation(last, kind=Kind.WELL_KNOWN),
-            )
+            (value,) = await self._cache.get_many([self._key(origin)])
+        except EdgeError:
+            self._count("cache/unreachable")
+            return {}
+        return {} if value is None else self._decode(value)
+
+    def _decode(self, value: bytes) -> dict[str, Seen]:
+        """Nothing for what another version wrote, which is then a miss."""
+        try:
+            table = member_table(msgspec.json.decode(value), "shelf")
+            return {url: _seen(member_table(entry, url)) for url, entry in table.items()}
         except (WireError, msgspec.DecodeError):
             self._count("cache/unreadable")
-            return None
+            return {}
 
 
-def _encode(seen: Seen) -> bytes:
-    good = seen.last_good
+def _seen(table: Mapping[str, object]) -> Seen:
+    last = table.get("last_good")
+    return Seen(
+        parse_observation(table.get("latest"), kind=Kind.WELL_KNOWN),
+        None if last is None else parse_observation(last, kind=Kind.WELL_KNOWN),
+    )
+
+
+def _encode(shelf: Mapping[str, Seen]) -> bytes:
     return canonical(
         {
-            "latest": observation_to_wire(seen.latest),
-            "last_good": None if good is None else observation_to_wire(good),
+            url: {
+                "latest": observation_to_wire(seen.latest),
+                "last_good": None if seen.last_good is None else observation_to_wire(seen.last_good),
+            }
+            for url, seen in shelf.items()
         },
     )
+
+
+async def _done(seen: Seen) -> Seen:
+    return seen

@@ -8,7 +8,6 @@ from string import ascii_letters, digits
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from scrapy import Request
 
 from askfirst.rights.patterns import Pattern, PatternIndex, normalize, spellings, target

@@ -198,4 +198,4 @@ def _verdicts_of(body: bytes) -> set[Verdict]:
     document = Document(kind=Kind.WELL_KNOWN, url="https://h.example/.well-known/tdmrep.json")
     seen = Observation(document=document, status=200, body=body, observed_at=AT)
     intent = Intent(url="https://h.example/open/x", agent=AGENT, purpose=Purpose.TDM)
-    return {signal.verdict for signal in read_tdm_file(seen, AGENT).on(Target.of(intent)).signals}
+    return {signal.verdict for signal in tdm_file.READER.parse(seen, AGENT).on(Target.of(intent)).signals}

@@ -16,6 +16,7 @@ from askfirst.rights.model import (
     NOTHING,
     Agent,
     Care,
+    Covers,
     Document,
     Intent,
     Kind,

@@ -134,7 +134,9 @@ def plain_scope(text: str) -> str | None:
     host = authority.rpartition("@")[2].rstrip("*").removeprefix("*").removeprefix(".")
     if authority.lstrip("*") != authority or not path.strip("/*"):
         # all of a host, or of the hosts below it, which a refusal of its name covers
-        meant = host.partition(":")[0]
+        meant, colon, port = host.partition(":")
+        if colon and not port.isdigit():
+            return None
     else:
         meant = f"{scheme}://{host}{path}"
     try:

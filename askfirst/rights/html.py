@@ -26,6 +26,7 @@ import html
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -55,9 +56,10 @@ _SILENT_TAG: Final = re.compile(
     ).encode("ascii"),
 )
 # a tag, attribute by attribute, as the tokenizer of the HTML standard has it
+# what follows an equals sign is a value: where its quote is never closed there is no tag
 _ATTRIBUTES: Final = (
     r"(?:[ \t\r\n\f/]++|[^ \t\r\n\f/>][^ \t\r\n\f/>=]*+"
-    rf"(?:{_S}*+={_S}*+(?:\"[^\"]*+\"|'[^']*+'|[^ \t\r\n\f\"'>][^ \t\r\n\f>]*+)?+)?+)*+"
+    rf"(?:{_S}*+={_S}*+(?:\"[^\"]*+\"|'[^']*+'|[^ \t\r\n\f\"'>][^ \t\r\n\f>]*+|(?=>|\Z))|(?!{_S}*+=)))*+"
 )
 _TAG: Final = re.compile(f"<meta{_ATTRIBUTES}>".encode("ascii"), re.IGNORECASE)
 # so many tags are measured one by one; with more of them the whole page is parsed, which is linear again
@@ -309,7 +311,7 @@ def _flat(source: bytes, starts: re.Pattern[bytes]) -> Iterator[bytes]:
     next beginning. A tag that is very long, or has hundreds of attributes, is left out. Takes linear time."""
     places = [found.start() for found in starts.finditer(source)]
     end = 0
-    for at, following in zip(places, [*places[1:], len(source)], strict=True):
+    for at, following in pairwise([*places, len(source)]):
         tag = _ANY_TAG.match(source, at) if at >= end else _ANY_TAG.match(source, at, following)
         if tag is None:
             continue

@@ -75,7 +75,7 @@ _DELAY: Final = re.compile(r"(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+]?[0-9
 _BLANK: Final = " \t\v\f"
 _UNSEEN: Final = "\0\ufeff\u200b\u200c\u200d\u2060"
 _STARTS: Final = frozenset("/*")
-_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*(/.+)?/?")
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/:]*)[^/]*(/.+)?/?")
 _SLASHES: Final = re.compile(r"%(?:3A|2F|3F|40)")
 _FOLDED: Final = {"%3A": ":", "%2F": "/", "%3F": "?", "%40": "@"}
 _FOLDS: Final = frozenset(_FOLDED.values())
@@ -277,6 +277,7 @@ class RobotsTxt:
     _reread: _Pass = field(repr=False)
     _cut: str | None = field(repr=False)
     _is_utf8: bool = field(repr=False)
+    _host: str = field(repr=False)
     _rules: dict[int, Rule] = field(repr=False, default_factory=dict)
     _sets: dict[object, RuleSet] = field(repr=False, default_factory=dict)
     _records: dict[str, list[_RawRecord]] = field(repr=False, default_factory=dict)
@@ -400,7 +401,9 @@ class RobotsTxt:
             raw = self._lines[abs(line) - 1]
             known = self._rules[line] = Rule(
                 allow=line > 0,
-                pattern=Pattern.parse(refused_octets(_value(raw)) if line < 0 else _value(raw).strip(_BLANK)),
+                pattern=Pattern.parse(
+                    refused_octets(_value(raw), self._host) if line < 0 else _value(raw).strip(_BLANK)
+                ),
                 line=abs(line),
                 text=self.text_of(line),
             )
@@ -412,6 +415,7 @@ class RobotsTxt:
 
     def _entries(self, rules: Iterable[_RawRule]) -> list[tuple[str, int, int]]:
         entries: list[tuple[str, int, int]] = []
+        host = self._host
         add = entries.append
         for line, value in rules:
             if line > 0:
@@ -419,7 +423,9 @@ class RobotsTxt:
                 if value[:1] in _STARTS:
                     add((normalize(value), 1, line))
                 continue
-            octets = value if value[:1] == "/" and value.isascii() and "\0" not in value else refused_octets(value)
+            octets = (
+                value if value[:1] == "/" and value.isascii() and "\0" not in value else refused_octets(value, host)
+            )
             if not octets:
                 continue
             if "\\" in octets:
@@ -433,14 +439,17 @@ class RobotsTxt:
         return entries
 
 
-def refused_octets(value: str) -> str:
+def refused_octets(value: str, host: str = "") -> str:
     """The pattern of a disallow value. House, to refuse only: ``private`` is taken as ``/private``, an absolute URL as
-    its path unless that is the whole site, and what nobody sees around the value (NUL, zero width) is dropped."""
+    its path unless that is the whole of a site other than ``host``, and what nobody sees around the value (NUL, zero
+    width) is dropped."""
     value = value.strip().strip(_UNSEEN).strip()
     if not value or value[0] in _STARTS:
         return value
     absolute = _ABSOLUTE.fullmatch(value)
-    return "/" + value if absolute is None else absolute[1] or ""
+    if absolute is None:
+        return "/" + value
+    return absolute[2] or ("/" if host and absolute[1].lower() == host else "")
 
 
 def _as_latin_1(text: str) -> str:
@@ -603,6 +612,7 @@ def _remarkable(file: RobotsTxt) -> Iterable[_Found]:
 
 
 def _remarkable_rules(file: RobotsTxt) -> Iterable[_Found]:
+    host = file._host  # noqa: SLF001  # this function is a part of RobotsTxt.notes
     for group in file._literal.groups:  # noqa: SLF001  # this function is a part of RobotsTxt.notes
         for line, value in group.rules:
             if not value or value[0] in _STARTS:
@@ -610,7 +620,7 @@ def _remarkable_rules(file: RobotsTxt) -> Iterable[_Found]:
             if line > 0:
                 yield line, RemarkKind.MALFORMED, "a path starts with `/` or `*`; the line allows nothing"
             else:
-                how = f"taken for `{octets}`" if (octets := refused_octets(value)) else "the line refuses nothing"
+                how = f"taken for `{octets}`" if (octets := refused_octets(value, host)) else "the line refuses nothing"
                 yield -line, RemarkKind.MALFORMED, f"a path starts with `/` or `*`; {how}"
 
 
@@ -624,9 +634,9 @@ def _remarkable_delay(line: int, value: str, group_index: int | None) -> Iterabl
         yield line, RemarkKind.IGNORED, "a crawl delay above the first user-agent line belongs to no group"
 
 
-def parse(body: bytes, *, truncated: bool = False) -> RobotsTxt:
+def parse(body: bytes, *, truncated: bool = False, host: str = "") -> RobotsTxt:
     """The robots.txt in ``body``, of which the first 500 KiB count (section 2.5). ``truncated``: the body is a prefix.
-    A line that the cut has parted is dropped. Never raises on content."""
+    A line that the cut has parted is dropped. ``host``: whose file it is. Never raises on content."""
     text, is_utf8, cut = _decode(body, truncated=truncated)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -643,6 +653,7 @@ def parse(body: bytes, *, truncated: bool = False) -> RobotsTxt:
         _reread=careful,
         _cut=cut,
         _is_utf8=is_utf8,
+        _host=host,
     )
 
 

@@ -26,7 +26,8 @@ from askfirst.rights.model import (
 )
 from askfirst.rights.patterns import PatternIndex, spellings
 from askfirst.rights.reader import SILENT, Reader, Statement, Target, evidence
-from askfirst.rights.robotstxt import MAX_BYTES, Record, RobotsTxt, parse, refused_octets
+from askfirst.rights.robotstxt import MAX_BYTES, Record, RobotsTxt, refused_octets
+from askfirst.rights.signals.robots_txt import robots_of
 
 PROTOCOL = "disallow-ai-training"
 SOURCE = "DisallowAITraining in robots.txt"
@@ -41,7 +42,7 @@ def read_disallow_ai_training(observation: Observation, agent: Agent) -> Stateme
     # one look at the octets, UTF-16 included, before a file is taken apart for a record that nearly none has
     if _KEY.encode() not in observation.body.replace(b"\0", b"").lower():
         return SILENT
-    robots = parse(observation.body, truncated=observation.truncated)
+    robots = robots_of(observation)
     records = robots.records_to(_KEY, agent.product_token)
     return _Paths(observation, robots, records) if records else SILENT
 

@@ -14,6 +14,8 @@ The status table (RFC 9309 section 2.3.1, with our choices):
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from askfirst.rights.model import (
     NOTHING,
     Agent,
@@ -46,7 +48,13 @@ def read_robots(observation: Observation, agent: Agent) -> Statement:
         return _unread(observation, Verdict.DEFER)
     if status >= 400:
         return SILENT
-    return _Rules(observation, parse(observation.body, truncated=observation.truncated), agent)
+    return _Rules(observation, robots_of(observation), agent)
+
+
+def robots_of(observation: Observation) -> RobotsTxt:
+    """The file that was observed, read for the host that it was asked for at."""
+    host = urlsplit(observation.document.url).hostname or ""
+    return parse(observation.body, truncated=observation.truncated, host=host)
 
 
 def _unread(observation: Observation, verdict: Verdict) -> Constant:
