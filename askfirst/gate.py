@@ -130,7 +130,8 @@ class Gate:
         body. ``hops`` are the redirect answers on the way, as observations of kind RESPONSE. The intent's media type is
         taken from the response where it has none."""
         if intent.media is None:
-            intent = replace(intent, media=media_type(response))
+            media = media_type(response)
+            intent = Intent(url=intent.url, agent=intent.agent, purpose=intent.purpose, media=media)
         standing, answer = self._at_once(intent.url) or await self._known(intent.url)
         parts = statements((*hops, response) if hops else (response,), self.agent, self._of_responses)
         kept = html.relied_on(response)

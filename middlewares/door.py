@@ -10,8 +10,9 @@ import gc
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 from scrapy import signals
@@ -54,6 +55,26 @@ class Unanswerable(IgnoreRequest):
     """A request that nobody can be asked about: not http, not https, or at no origin."""
 
 
+class Head(NamedTuple):
+    """The head of a response, as it came from the network."""
+
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    at: datetime
+
+    def seen(self, body: bytes = b"", *, truncated: bool = False) -> Observation:
+        """The response as an observation of kind RESPONSE."""
+        return Observation(
+            document=Document(kind=Kind.RESPONSE, url=self.url),
+            status=self.status,
+            headers=self.headers,
+            body=body,
+            truncated=truncated,
+            observed_at=self.at,
+        )
+
+
 @dataclass(slots=True)
 class Passage:
     """One request's way through, kept in its ``meta``. ``leads_to`` is where its redirect answer points: only the
@@ -61,7 +82,7 @@ class Passage:
 
     url: str
     decision: Decision | None = None
-    head: Observation | None = None
+    head: Head | None = None
     hops: tuple[Observation, ...] = ()
     leads_to: str | None = None
     tries: int = 0
@@ -199,16 +220,9 @@ def _check_guard(crawler: Crawler) -> None:
         )
 
 
-def observe(door: Door, response: Response, *, body: bytes, truncated: bool = False) -> Observation:
-    """A Scrapy response as an observation of kind RESPONSE."""
-    return Observation(
-        document=Document(kind=Kind.RESPONSE, url=response.url),
-        status=response.status,
-        headers=fields_of(response.headers),
-        body=body,
-        truncated=truncated,
-        observed_at=door.gate.now(),
-    )
+def head_of(door: Door, response: Response) -> Head:
+    """What a response's head says, as it is now."""
+    return Head(response.url, response.status, fields_of(response.headers), door.gate.now())
 
 
 def fields_of(headers: Headers) -> tuple[tuple[str, str], ...]:
@@ -216,15 +230,3 @@ def fields_of(headers: Headers) -> tuple[tuple[str, str], ...]:
     # dict's own items(), whose values are lists as well: Scrapy's looks each of them up again
     pairs = dict.items(headers)
     return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, values in pairs for value in values])
-
-
-def with_body(head: Observation, body: bytes, *, truncated: bool) -> Observation:
-    """What was seen at the network's edge, with the body as it was decoded since."""
-    return Observation(  # replace() takes three times as long, and this runs once per response
-        document=head.document,
-        status=head.status,
-        headers=head.headers,
-        body=body,
-        truncated=truncated,
-        observed_at=head.observed_at,
-    )

@@ -22,9 +22,9 @@ from scrapy.http import Headers, Request, Response
 from scrapy.http.request import NO_CALLBACK
 from w3lib.url import safe_url_string
 
-from askfirst.rights.model import Decision, Document, Kind, Observation, Verdict
+from askfirst.rights.model import Decision, Verdict
 from askfirst.rights.origins import UrlError
-from middlewares.door import META, Door, Passage, Refused, Unanswerable, fields_of, observe
+from middlewares.door import META, Door, Head, Passage, Refused, Unanswerable, fields_of, head_of
 
 
 class RightsFetchMiddleware:
@@ -72,7 +72,7 @@ class RightsFetchMiddleware:
         """Scrapy's hook."""
         passage = request.meta.get(META)
         if isinstance(passage, Passage):
-            passage.head = observe(self._door, response, body=b"")
+            passage.head = head_of(self._door, response)
             passage.leads_to = _leads_to(response)
         return response
 
@@ -81,12 +81,7 @@ class RightsFetchMiddleware:
         passage = request.meta.get(META)
         if not isinstance(passage, Passage) or (self._telling.isdisjoint(headers) and not passage.hops):
             return
-        head = Observation(
-            document=Document(kind=Kind.RESPONSE, url=request.url),
-            status=200,
-            headers=fields_of(headers),
-            observed_at=self._door.gate.now(),
-        )
+        head = Head(request.url, 200, fields_of(headers), self._door.gate.now()).seen()
         if self._door.gate.refused_by_head(self._door.intent(request.url), head, passage.hops):
             raise StopDownload(fail=False)
 
@@ -150,7 +145,7 @@ def _passage(request: Request) -> Passage:
         if before.url == request.url:
             passage.tries, passage.hops = before.tries, before.hops
         elif before.head is not None and _follows(request, before):
-            passage.hops = (*before.hops, before.head)
+            passage.hops = (*before.hops, before.head.seen())
     request.meta[META] = passage
     return passage
 

@@ -26,7 +26,7 @@ from scrapy.utils.sitemap import Sitemap
 
 from askfirst.rights import html
 from askfirst.rights.model import Decision, Observation, Verdict
-from middlewares.door import META, Door, Passage, Refused, observe, with_body
+from middlewares.door import META, Door, Passage, Refused, head_of
 
 logger = logging.getLogger("askfirst")
 
@@ -53,11 +53,9 @@ class RightsKeepMiddleware:
         if isinstance(passage, Passage) and passage.url != request.url:
             passage = None  # of the request whose meta this one copied; a cache answered before it was asked about
         head = passage.head if isinstance(passage, Passage) else None
-        truncated = "download_stopped" in response.flags
-        if head is not None and head.document.url == response.url:
-            seen = with_body(head, response.body, truncated=truncated)
-        else:
-            seen = observe(self._door, response, body=response.body, truncated=truncated)
+        if head is None or head.url != response.url:
+            head = head_of(self._door, response)
+        seen = head.seen(response.body, truncated="download_stopped" in response.flags)
         hops = passage.hops if isinstance(passage, Passage) else ()
         asked = passage.decision.intent if isinstance(passage, Passage) and passage.decision is not None else None
         intent = asked if asked is not None and asked.url == response.url else self._door.intent(response.url)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastwarc.warc import ArchiveIterator as FastIterator
@@ -139,30 +140,34 @@ class TestTheSameComesBack:
 
 
 def _alike(one: Observation, other: Observation) -> bool:
-    """How long an answer is fresh is no part of what was seen."""
-    return replace(one, fresh_s=0) == replace(other, fresh_s=0)
+    """How long an answer is fresh is no part of what was seen; a response is never the same as another."""
+    return one.document.kind is not Kind.RESPONSE and replace(one, fresh_s=0) == replace(other, fresh_s=0)
+
+
+def _page(**members: Any) -> Observation:
+    return _observation(**{"document": Document(kind=Kind.PAGE, url="https://museum.example/a"), **members})
 
 
 class TestOnce:
     def test_the_same_is_written_once(self, tmp_path: Path) -> None:
         """The same observation is written once; what differs in anything, in its time too, is kept."""
-        first = _observation()
+        first = _page()
         others = [
-            _observation(observed_at=NOW + timedelta(days=1)),
-            _observation(body=b"other"),
-            _observation(status=404),
-            _observation(headers=()),
-            _observation("https://museum.example/b"),
-            _observation(document=Document(kind=Kind.PAGE, url="https://museum.example/a.jpg")),
-            _observation(outage=Outage.BROKEN),
-            _observation(redirects=("https://museum.example/0",)),
+            _page(observed_at=NOW + timedelta(days=1)),
+            _page(body=b"other"),
+            _page(status=404),
+            _page(headers=()),
+            _page(document=Document(kind=Kind.PAGE, url="https://museum.example/b")),
+            _page(document=Document(kind=Kind.ASSET, url="https://museum.example/a.jpg")),
+            _page(outage=Outage.BROKEN),
+            _page(redirects=("https://museum.example/0",)),
         ]
-        assert _kept(tmp_path, first, _observation(fresh_s=7), *others, first, *others) == [first, *others]
+        assert _kept(tmp_path, first, _page(fresh_s=7), *others, first, *others) == [first, *others]
 
     def test_memory_is_bounded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The oldest is forgotten, and then kept again; what is remembered does not grow."""
         monkeypatch.setattr(evidence_warc, "MAX_SEEN", 2)
-        one, two, three = (_observation(body=body) for body in (b"1", b"2", b"3"))
+        one, two, three = (_page(body=body) for body in (b"1", b"2", b"3"))
         store = _store(tmp_path)
         for observation in (one, two, three, three, one):
             store.keep(observation)

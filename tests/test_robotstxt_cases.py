@@ -198,3 +198,11 @@ def test_a_long_crawl_delay_is_read_in_one_pass() -> None:
     """A quarter of a megabyte of digits is no number for long (the run's time limit)."""
     file = parse(b"User-agent: *\nCrawl-delay: " + b"1" * 250_000 + b"x\n")
     assert file.rules_for("ExBot").crawl_delay is None
+
+
+def test_the_whole_of_its_own_site_is_a_path() -> None:
+    """A disallow of the site's own address refuses everything; one of another site's refuses nothing."""
+    body = b"User-agent: *\nDisallow: https://H.example/\n"
+    assert _line(parse(body, host="h.example").rules_for("ExBot").match("/x")) == 2
+    assert parse(body, host="other.example").rules_for("ExBot").match("/x") is None
+    assert parse(body).rules_for("ExBot").match("/x") is None

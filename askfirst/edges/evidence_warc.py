@@ -13,9 +13,10 @@ the evidence into decisions.
    not have come over the wire (a line break inside, a name that is no token) send the observation to the JSON form.
 3. INVARIANT: nothing more of a body is written than the Observation holds. ``WARC-Payload-Digest`` is of the whole
    body, also where an excerpt is kept (``WARC-Truncated: unspecified``, ``AskFirst-Excerpt``).
-4. The same observation is written once per run, as far as the last ``MAX_SEEN`` observations go. The same is: document,
-   time, digest, status, headers, outage, redirects, and the words of an excerpt. A later look that saw the same is
-   another observation: decisions name what they relied on by its time.
+4. The same observation is written once per run, as far as the last ``MAX_SEEN`` observations go; responses, which are
+   looked at once, are not remembered. The same is: document, time, digest, status, headers, outage, redirects, and the
+   words of an excerpt. A later look that saw the same is another observation: decisions name what they relied on by its
+   time.
 5. house: records are put together by hand: an f-string takes a quarter of the time of fastwarc's writer, which sets
    field by field. Records are read by fastwarc, and every block digest is checked.
 """
@@ -58,7 +59,7 @@ class WarcEvidence:
         self._clock = clock
         self._path = folder / f"{run}.warc"
         self._lock = threading.Lock()
-        self._seen: dict[_Key, None] = {}
+        self._seen: dict[_Key | None, None] = {}
         self._records = 0
         self._uuid_start = str(uuid.uuid4())[:24]
         try:
@@ -69,7 +70,8 @@ class WarcEvidence:
     def keep(self, observation: Observation) -> None:
         """Returns when the observation is in the file, or was already. Raises EdgeError when it cannot be."""
         form = _http_form(observation) or _json_form(observation)
-        key = form.key(observation)
+        # A response is looked at once; to remember each would only make the collector walk over them.
+        key = None if observation.document.kind is Kind.RESPONSE else form.key(observation)
         with self._lock:
             try:
                 self._file.check()
@@ -81,9 +83,10 @@ class WarcEvidence:
                 # What was kept may be gone with its file: it is to be kept again.
                 self._seen.clear()
                 raise self._failure(error) from error
-            if len(self._seen) >= MAX_SEEN:
-                del self._seen[next(iter(self._seen))]
-            self._seen[key] = None
+            if key is not None:
+                if len(self._seen) >= MAX_SEEN:
+                    del self._seen[next(iter(self._seen))]
+                self._seen[key] = None
 
     def close(self) -> None:
         """Ends the file; nothing can be kept afterwards."""

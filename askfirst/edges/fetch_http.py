@@ -1,7 +1,7 @@
 """Looks at documents over HTTP (RFC 9110, RFC 9112) and returns what was seen, whatever that is.
 
 Satisfies ``ports.Fetch``. Knows no rights signal, keeps no copy, judges nothing: a cut transfer, a redirect loop and a
-forbidden address are all Observations with an outage. One file, although long: an edge imports no other edge.
+forbidden address are all Observations with an outage. It is one thing, and long: an edge imports no other edge.
 
 Rules:
 

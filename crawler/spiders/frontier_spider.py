@@ -25,12 +25,12 @@ from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
 
 from askfirst.rights import html
-from askfirst.rights.model import Decision, Document, Kind, Observation, Stage, Verdict
+from askfirst.rights.model import Decision, Observation, Stage, Verdict
 from askfirst.wiring import SettingsError
 from crawler.dataset import DatasetPipeline, Kept
 from crawler.frontier import Frontier, Outcome, Row, What
 from crawler.items import read_items
-from middlewares.door import META, Passage, Refused, Unanswerable, settings_of, with_body
+from middlewares.door import META, Passage, Refused, Unanswerable, settings_of
 
 ROW = "askfirst_row"
 IN_FLIGHT = 200
@@ -162,14 +162,7 @@ class FrontierSpider(Spider):
         if broken:
             self._settle(row, Outcome.FAILED, f"cut short ({min(broken)})")
             return
-        if head.document.url != response.url:
-            head = Observation(
-                document=Document(kind=Kind.RESPONSE, url=response.url),
-                status=response.status,
-                headers=head.headers,
-                observed_at=head.observed_at,
-            )
-        seen = with_body(head, response.body, truncated=False)
+        seen = head._replace(url=response.url, status=response.status).seen(response.body)
         self.found(row, seen, html.elements(seen).links)
         if row.what is What.SITEMAP:
             self._settle(row, Outcome.READ)
@@ -204,7 +197,7 @@ class FrontierSpider(Spider):
                 self.stop("record unwritable")
             return
         head = passage.head if isinstance(passage, Passage) else None
-        answered = head is not None and head.status is not None and 200 <= head.status < 300
+        answered = head is not None and 200 <= head.status < 300
         silent = not decision.because and answered
         if silent:
             self.found_links(row, refused.links)
