@@ -100,7 +100,8 @@ class Door:
     gate: Gate
     shut: str | None = None
     _purpose: Purpose = field(init=False)
-    _inc: Callable[[str], None] = field(init=False)
+    _inc: Callable[..., None] = field(init=False)
+    _allowed: list[int] = field(init=False, default_factory=lambda: [0, 0])
 
     def __post_init__(self) -> None:
         self._purpose = self.settings.purpose
@@ -127,12 +128,11 @@ class Door:
                 gate=open_gate(told, run=run, count=lambda name: stats.inc_value(f"askfirst/{name}")),
             )
             crawler.signals.connect(door.opened, signal=signals.spider_opened)
+            crawler.signals.connect(door.count_allowed, signal=signals.spider_idle)
+            crawler.signals.connect(door.count_allowed, signal=signals.spider_closed)
             crawler.signals.connect(door.closed, signal=signals.engine_stopped)
             _DOORS[crawler] = door
-            # What was imported until now stays for the life of the process. Without this the collector walks over all
-            # of it again and again during the crawl, which costs more than everything that the gate does for a page.
-            gc.collect()
-            gc.freeze()
+            _spare_the_collector()
         assert isinstance(door, cls)
         return door
 
@@ -172,11 +172,22 @@ class Door:
         until_s = (self.gate.fresh_until(url) - self.gate.now()).total_seconds()
         return min(max(until_s, 0.0) + 0.01, self.defer_wait_s)
 
+    def count_allowed(self) -> None:
+        """Gives Scrapy's collector the permissions since it was given them last; also on ``spider_idle`` and
+        ``spider_closed``. One at a time they would cost a tenth of a decision each."""
+        for name, number in zip(_ALLOWED, self._allowed, strict=True):
+            if number:
+                self._inc(name, number)
+        self._allowed = [0, 0]
+
     def tell(self, decision: Decision) -> None:
         """Counts a decision: ``askfirst/fetch/allow`` and, for what is not allowed, by which signal."""
         ruling = decision.ruling
         if ruling.verdict is Verdict.ALLOW:
-            self._inc(_ALLOWED[ruling.stage is Stage.KEEP])
+            keep = ruling.stage is Stage.KEEP
+            self._allowed[keep] += 1
+            if self._allowed[keep] == COUNTED_AT_ONCE:
+                self.count_allowed()
         else:
             name = f"askfirst/{ruling.stage}/{ruling.verdict.word}"
             self._inc(name)
@@ -185,8 +196,28 @@ class Door:
             logger.debug("%s", summary(decision))
 
 
+COUNTED_AT_ONCE = 20
 _ALLOWED = ("askfirst/fetch/allow", "askfirst/keep/allow")
 _DOORS: WeakKeyDictionary[Crawler, Door] = WeakKeyDictionary()
+
+
+COLLECTOR_DEFAULTS = frozenset({(700, 10, 10), (2_000, 10, 10), (2_000, 10, 0)})
+COLLECTOR_YOUNG = 10_000
+
+
+def _spare_the_collector() -> None:
+    """Python's garbage collector, told what a crawl is like (docs/adr/0014).
+
+    What was imported until now stays for the life of the process, so it is not walked over again and again. And Scrapy
+    makes a hundred tasks for every response: with the few objects that a decision adds, the interpreter's threshold
+    would be passed in the middle of each, and they would all be taken for old. A threshold that somebody chose is left
+    alone.
+    """
+    gc.collect()
+    gc.freeze()
+    threshold = gc.get_threshold()
+    if threshold in COLLECTOR_DEFAULTS:
+        gc.set_threshold(COLLECTOR_YOUNG, *threshold[1:])
 
 
 def settings_of(settings: BaseSettings) -> Settings:

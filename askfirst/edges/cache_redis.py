@@ -56,7 +56,7 @@ return 1"""
 
 # house: at idle a waiter comes back within 20 ms of the put; a process that waits costs the server 66 MGETs a second
 _POLL_S = 0.015
-_CONNECTIONS = 64
+_CONNECTIONS = 8
 
 
 class _Client(Protocol):
@@ -232,6 +232,7 @@ def _limits(timeout_s: float) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         "decode_responses": False,
         "protocol": 2,  # nothing of RESP 3 is used, and it costs a round trip per connection
+        "driver_info": None,  # two more commands per connection
     }
 
 

@@ -85,7 +85,12 @@ def media_type(observation: Observation, intent: Intent | None = None) -> str | 
 
 def content_type(observation: Observation) -> str | None:
     """What the last valid Content-Type field says, or None when it says nothing of use."""
-    for name, value in reversed(observation.headers):
+    return _told(observation.headers)
+
+
+@lru_cache(maxsize=64)  # several readers ask it of one response
+def _told(headers: tuple[tuple[str, str], ...]) -> str | None:
+    for name, value in reversed(headers):
         if len(name) == 12 and name.lower() == "content-type":
             told = _named(value)
             if told is not None:

@@ -57,7 +57,7 @@ class Reader:
     """
 
     protocol: str
-    kinds: frozenset[Kind]
+    kinds: tuple[Kind, ...]
     parse: Callable[[Observation, Agent], Statement]
     paths: tuple[str, ...] = ()
     max_bytes: int = 1_048_576

@@ -461,7 +461,7 @@ def _sort(file: _File) -> str:
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.WELL_KNOWN}),
+    kinds=(Kind.WELL_KNOWN,),
     paths=("/ai.txt",),
     parse=read_ai_txt,
 )

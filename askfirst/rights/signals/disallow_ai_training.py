@@ -83,7 +83,7 @@ class _Paths:
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.WELL_KNOWN}),
+    kinds=(Kind.WELL_KNOWN,),
     paths=("/robots.txt",),
     parse=read_disallow_ai_training,
     max_bytes=MAX_BYTES,

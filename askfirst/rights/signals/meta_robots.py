@@ -53,6 +53,6 @@ def _speaks_as_robots(meta: Meta) -> bool:
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.RESPONSE, Kind.PAGE}),
+    kinds=(Kind.RESPONSE, Kind.PAGE),
     parse=read_meta_robots,
 )

@@ -270,7 +270,7 @@ def _contradictions(signals: list[Signal]) -> Iterator[Remark]:
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.REGISTRY}),
+    kinds=(Kind.REGISTRY,),
     parse=read_registry,
     supersedes=True,
 )

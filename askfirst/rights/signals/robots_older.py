@@ -77,7 +77,7 @@ class _Older:
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.WELL_KNOWN}),
+    kinds=(Kind.WELL_KNOWN,),
     paths=("/robots.txt",),
     parse=read_older,
     max_bytes=MAX_BYTES,

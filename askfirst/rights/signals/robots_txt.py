@@ -122,7 +122,7 @@ def _remarks(observation: Observation, robots: RobotsTxt) -> tuple[Remark, ...]:
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.WELL_KNOWN}),
+    kinds=(Kind.WELL_KNOWN,),
     paths=("/robots.txt",),
     parse=read_robots,
     max_bytes=MAX_BYTES,

@@ -383,7 +383,7 @@ def _one_of_each(notes: list[_Note]) -> list[_Note]:
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.WELL_KNOWN}),
+    kinds=(Kind.WELL_KNOWN,),
     paths=("/.well-known/tdmrep.json",),
     parse=read_tdm_file,
 )

@@ -45,7 +45,7 @@ def _fields(observation: Observation, name: str) -> list[Said]:
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.RESPONSE}),
+    kinds=(Kind.RESPONSE,),
     parse=read_tdm_header,
     reads_body=False,
     fields=frozenset({"tdm-reservation", "tdm-policy"}),

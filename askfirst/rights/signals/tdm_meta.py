@@ -32,7 +32,7 @@ def read_tdm_meta(observation: Observation, agent: Agent) -> Statement:  # noqa:
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.RESPONSE}),
+    kinds=(Kind.RESPONSE,),
     parse=read_tdm_meta,
     supersedes=True,
 )

@@ -266,7 +266,7 @@ def _covered(effect: Effect, surface: _Surface) -> Iterator[tuple[Covers, Care]]
 
 READER = Reader(
     protocol=PROTOCOL,
-    kinds=frozenset({Kind.RESPONSE, Kind.PAGE}),
+    kinds=(Kind.RESPONSE, Kind.PAGE),
     parse=read_x_robots_tag,
     reads_body=False,
     fields=frozenset({PROTOCOL}),
