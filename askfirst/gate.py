@@ -132,7 +132,12 @@ class Gate:
         if intent.media is None:
             media = media_type(response)
             intent = Intent(url=intent.url, agent=intent.agent, purpose=intent.purpose, media=media)
-        standing, answer = self._at_once(intent.url) or await self._known(intent.url)
+        now = self._clock()
+        known = self._at_once(intent.url, now)
+        if known is None:
+            known = await self._known(intent.url)
+            now = self._clock()
+        standing, answer = known
         parts = statements((*hops, response) if hops else (response,), self.agent, self._of_responses)
         kept = html.relied_on(response)
         decision = self._give(
@@ -141,7 +146,7 @@ class Gate:
             (*answer.statements, *parts),
             (*answer.observations, *hops, kept),
             Stage.KEEP,
-            self._clock(),
+            now,
         )
         if parts:
             self._displays.note(response, parts, Target.of(intent))
@@ -207,9 +212,9 @@ class Gate:
         """What the origin, the registries and the displaying pages say."""
         return await asyncio.gather(self._standing(url), self._answer(url))
 
-    def _at_once(self, url: str) -> tuple[Standing, Answer] | None:
+    def _at_once(self, url: str, now: datetime) -> tuple[Standing, Answer] | None:
         """The same without waiting, where no registry is asked and the origin is at hand."""
-        standing = None if self._registries else self._at_hand(url, self._clock())
+        standing = None if self._registries else self._at_hand(url, now)
         return None if standing is None else (standing, self._with_pages(url, UNASKED))
 
     def _at_hand(self, url: str, now: datetime) -> Standing | None:

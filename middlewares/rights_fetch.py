@@ -160,8 +160,10 @@ def _follows(request: Request, before: Passage) -> bool:
 
 
 def _leads_to(response: Response) -> str | None:
+    if not 300 <= response.status < 400:
+        return None
     location = response.headers.get("Location")
-    if location is None or not 300 <= response.status < 400:
+    if location is None:
         return None
     try:
         # Without the fragment, which the request that follows may have from the one before (RFC 9110 section 10.2.2).

@@ -49,8 +49,13 @@ def digest(value: bytes) -> str:
 def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC: ``2026-11-24T00:00:00Z``, with microseconds where there are any."""
     if at.tzinfo is UTC:  # what we are nearly always given, in a third of the time
-        return at.isoformat()[:-6] + "Z"
+        return _known_timestamp(at)
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=64)  # what was seen at a time is named twice
+def _known_timestamp(at: datetime) -> str:
+    return at.isoformat()[:-6] + "Z"
 
 
 def parse_timestamp(text: str) -> datetime:
