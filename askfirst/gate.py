@@ -5,7 +5,7 @@ decision is recorded before it is given out.
 
 Rules:
 
-1. No record, no fetch: evidence first, then the log line, then the answer. What cannot be recorded is a DEFER.
+1. No record, no fetch: first the record, then the answer. What cannot be recorded is a DEFER.
 2. Nothing here knows a protocol. Documents come from ``plan``, meaning from ``read`` and ``decide``.
 3. Twenty first requests to one origin make one look.
 """
@@ -20,7 +20,8 @@ from datetime import UTC, datetime, timedelta
 
 from askfirst.displays import Displays
 from askfirst.looking import Count, Looking, Seen
-from askfirst.ports import Cache, DecisionLog, EdgeError, EvidenceStore, Fetch, Registry
+from askfirst.ports import Cache, EdgeError, Fetch, Registry
+from askfirst.recording import Record
 from askfirst.rights import html
 from askfirst.rights.decide import on_occasion, rule
 from askfirst.rights.media import content_type, may_be_html, media_type
@@ -46,7 +47,7 @@ from askfirst.rights.policy import Policy
 from askfirst.rights.read import bars, can_be_taken_back, join_readings, plan, readers_for, statements
 from askfirst.rights.reader import SILENT, Statement, Target
 from askfirst.rights.signals.operator import operator_statement
-from askfirst.rights.wire import decision_line, looked_at
+from askfirst.rights.wire import looked_at
 from askfirst.standing import UNASKED, Answer, Standing, authority_of
 
 MAX_ORIGINS = 10_000
@@ -68,8 +69,7 @@ class Gate:
         policy: Policy,
         fetch: Fetch,
         cache: Cache,
-        evidence: EvidenceStore,
-        log: DecisionLog,
+        record: Record,
         registries: Sequence[Registry] = (),
         worker: str = "worker",
         claim_s: int = 30,
@@ -80,8 +80,7 @@ class Gate:
         self.policy = policy
         self._fetch = fetch
         self._cache = cache
-        self._evidence = evidence
-        self._log = log
+        self._record = record
         self._registries = tuple(registries)
         self._clock = clock
         self._count = count
@@ -105,7 +104,6 @@ class Gate:
         self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._displays = Displays()
-        self._record = 1
 
     # -- the two questions ---------------------------------------------------------------------------------------
 
@@ -199,8 +197,7 @@ class Gate:
         """Ends the records and lets go of connections."""
         for task in list(self._arrivals.values()):
             task.cancel()
-        self._log.close()
-        self._evidence.close()
+        self._record.close()
         await self._fetch.close()
         await self._cache.close()
         for registry in self._registries:
@@ -325,20 +322,9 @@ class Gate:
         """The decision, recorded; or a DEFER that says what could not be written."""
         ruling = standing.ruling(intent, parts, self.policy, stage=stage, at=now)
         decision = on_occasion(intent, ruling, at=now)
-        seen_at = standing.looked_at
         try:
-            if standing.recorded != self._record:
-                for seen in standing.observations:
-                    self._evidence.keep(seen)
-                standing.recorded = self._record
-            for seen in observations:
-                self._evidence.keep(seen)
-            if observations:
-                seen_at = _joined(seen_at, looked_at(observations))
-            self._log.append(decision_line(decision, b"[" + seen_at + b"]"))
+            self._record.write(decision, standing, observations)
         except EdgeError as error:
-            # What was recorded may be gone with the place it was in: every standing is to be kept again.
-            self._record += 1
             self._count("record/unwritable")
             return unrecorded(intent, self.policy, error, stage=stage, at=now)
         return decision
@@ -362,7 +348,3 @@ def unrecorded(intent: Intent, policy: Policy, error: EdgeError, *, stage: Stage
         evidence=words,
     )
     return on_occasion(intent, rule(intent.purpose, Reading(signals=(signal,)), policy, stage=stage, at=at), at=at)
-
-
-def _joined(first: bytes, second: bytes) -> bytes:
-    return first + b"," + second if first and second else first or second

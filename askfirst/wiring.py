@@ -27,8 +27,9 @@ from askfirst.edges.registry_http import HttpRegistry
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import Gate, utc_now
 from askfirst.looking import Count
-from askfirst.ports import Cache, DecisionLog, EdgeError, EvidenceStore, Registry
-from askfirst.rights.model import Agent, Observation, Purpose
+from askfirst.ports import Cache, EdgeError, Registry
+from askfirst.recording import NoRecord, Record, Recording
+from askfirst.rights.model import Agent, Purpose
 from askfirst.rights.policy import PROFILES, Policy, PolicyError, default_profile, parse_policy
 
 DEFAULT_OUT = "askfirst-record"
@@ -168,26 +169,6 @@ def open_registry(spec: str, *, token: str | None = None, user_agent: str = DEFA
     return SqliteRegistry(path, name=str(path), clock=utc_now)
 
 
-class NoEvidence:
-    """For looking without keeping."""
-
-    def keep(self, observation: Observation) -> None:
-        """Keeps nothing."""
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
-class NoLog:
-    """For looking without recording. INVARIANT: never behind a crawl; ``open_gate`` gives it only when out is None."""
-
-    def append(self, line: bytes) -> None:
-        """Appends nothing."""
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
 def open_gate(
     settings: Settings,
     *,
@@ -205,12 +186,13 @@ def open_gate(
         open_registry(spec, token=settings.registry_token, user_agent=settings.user_agent)
         for spec in settings.registries
     ]
-    evidence: EvidenceStore = NoEvidence()
-    log: DecisionLog = NoLog()
+    record: Record = NoRecord()
     if settings.out is not None:
         _make(settings.out)
-        evidence = WarcEvidence(settings.out / "evidence", run=run, clock=clock)
-        log = JsonlLog(settings.out / "decisions", run=run)
+        record = Recording(
+            WarcEvidence(settings.out / "evidence", run=run, clock=clock),
+            JsonlLog(settings.out / "decisions", run=run),
+        )
     return Gate(
         agent=agent,
         policy=settings.chosen_policy,
@@ -222,8 +204,7 @@ def open_gate(
             clock=clock,
         ),
         cache=cache,
-        evidence=evidence,
-        log=log,
+        record=record,
         registries=registries,
         worker=run,
         # A look takes no longer than this, so a claim that lasts longer belongs to a dead worker.

@@ -4,7 +4,7 @@ Both are asked as Scrapy asks them: ``process_request`` of the middleware in a r
 fetched a page and so knows the origin's robots.txt by its own code. The URLs are many and allowed; each Request is new
 and its URL parsed before, as the scheduler leaves it.
 
-The log append is put aside (``NoLog``, ``NoEvidence``); the line that would be appended is still made. The figure with
+The record is put aside (``NoRecord``), the line of the log included, as Scrapy's middleware keeps none. The figure with
 the real log and evidence is shown beside it.
 """
 

@@ -16,6 +16,7 @@ import msgspec
 from askfirst.edges.cache_memory import MemoryCache
 from askfirst.gate import Gate
 from askfirst.ports import Cache, EdgeError
+from askfirst.recording import Recording
 from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Outage, Purpose
 from askfirst.rights.policy import OPT_OUT, Policy
 
@@ -167,8 +168,7 @@ class Lab:
             policy=self.policy,
             fetch=web or self.web,
             cache=self.cache,
-            evidence=self.record,
-            log=self.record,
+            record=Recording(self.record, self.record),
             registries=[self.registry] if registry else list(registries),
             worker=f"worker-{next(_workers)}",
             clock=self.clock,
