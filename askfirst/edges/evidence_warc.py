@@ -59,7 +59,7 @@ class WarcEvidence:
         self._clock = clock
         self._path = folder / f"{run}.warc"
         self._lock = threading.Lock()
-        self._seen: dict[_Key | None, None] = {}
+        self._seen: dict[_Key, None] = {}
         self._records = 0
         self._uuid_start = str(uuid.uuid4())[:24]
         try:
@@ -74,9 +74,10 @@ class WarcEvidence:
         key = None if observation.document.kind is Kind.RESPONSE else form.key(observation)
         with self._lock:
             try:
-                self._file.check()
-                if key in self._seen:
-                    return
+                if key is not None:
+                    self._file.check()
+                    if key in self._seen:
+                        return
                 record = self._record(form, observation)
                 self._file.append(self._warcinfo() + record if self._file.is_new else record)
             except OSError as error:
