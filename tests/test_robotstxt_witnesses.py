@@ -21,8 +21,8 @@ from askfirst.rights.patterns import target
 from askfirst.rights.robotstxt import RobotsTxt, parse
 
 googlebot = pytest.importorskip(
-    "jwm.robotstxt", reason="Google's parser comes as a wheel for CPython 3.11 and 3.12 only"
-).googlebot
+    "jwm.robotstxt.googlebot", reason="Google's parser comes as a wheel for CPython 3.11 and 3.12 only"
+)
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus" / "robots"
 TOKENS = ("ExBot", "GPTBot", "CCBot", "Googlebot", "ClaudeBot", "Google-Extended", "bingbot", "Googlebot-News", "AI")
