@@ -99,8 +99,7 @@ class AppendedFile:
             if now_s - self._looked_at_s < LOOK_EVERY_S:
                 return self._file
             self._looked_at_s = now_s
-            # access() and not fstat(): asking for a time stamp makes the next write three times as dear
-            if os.access(self._name, os.F_OK):
+            if self._is_in_place():
                 return self._file
             os.close(self._file)
             self._file = None
@@ -115,6 +114,13 @@ class AppendedFile:
         self.openings += 1
         self._looked_at_s = time.monotonic()
         return self._file
+
+    def _is_in_place(self) -> bool:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._made
 
     def _come_back(self) -> int:
         """The file that stands in the place, when it is our own that was away. Raises FileExistsError."""

@@ -101,6 +101,7 @@ class Gate:
             count=count,
         )
         self._standings: OrderedDict[str, Standing] = OrderedDict()
+        self._last_seen: OrderedDict[Origin, dict[str, Seen]] = OrderedDict()
         self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._displays = Displays()
@@ -251,7 +252,9 @@ class Gate:
     async def _see(self, origin: Origin, documents: Sequence[Document]) -> list[Seen]:
         """All documents at once, but for those that the robots.txt which was seen last bars, as long as something is
         known of them."""
-        known = dict(zip(documents, await self._looking.recall(origin, documents), strict=True))
+        recalled = await self._looking.recall(origin, documents)
+        own = self._last_seen.get(origin, {})
+        known = {d: one or own.get(d.url) for d, one in zip(documents, recalled, strict=True)}
         now = self._clock()
         rules = [o for one in known.values() if one is not None for o in one.observations(now)]
         said = statements(rules, self.agent, self._readers) if rules else ()
@@ -263,6 +266,11 @@ class Gate:
         asked = [document for document in documents if document not in barred]
         seen = await self._looking.look(origin, asked, [known[document] for document in asked])
         found = barred | dict(zip(asked, seen, strict=True))
+        # Beside the store, so that its loss does not make us forget what an origin said.
+        self._last_seen[origin] = own | {document.url: one for document, one in found.items()}
+        self._last_seen.move_to_end(origin)
+        while len(self._last_seen) > MAX_ORIGINS:
+            self._last_seen.popitem(last=False)
         return [found[document] for document in documents]
 
     def _barred(self, document: Document, known: Seen) -> Seen:

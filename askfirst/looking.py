@@ -31,6 +31,8 @@ from askfirst.rights.wire import WireError, canonical, member_table, observation
 
 Count = Callable[[str], None]
 
+FORMAT = 1
+"""Of what is put into the store. Another version puts it elsewhere."""
 _WAIT_S = 5.0
 _PAUSE_S = 0.05
 
@@ -91,7 +93,7 @@ class Looking:
 
     async def recall(self, origin: Origin, documents: Sequence[Document]) -> list[Seen | None]:
         """What the shared store knows of each document of the origin, fresh or not, in their order."""
-        shelf = await self._take(origin)
+        shelf = await self._take(origin) or {}
         return [shelf.get(document.url) for document in documents]
 
     async def look(self, origin: Origin, documents: Sequence[Document], known: Sequence[Seen | None]) -> list[Seen]:
@@ -129,10 +131,13 @@ class Looking:
         key = self._key(origin)
         try:
             shelf = await self._take(origin)
-            latest = [shelf.get(document.url) or one for document, one in zip(documents, known, strict=True)]
+            held = shelf or {}
+            latest = [held.get(document.url) or one for document, one in zip(documents, known, strict=True)]
             seen = await self._ask_stale(documents, latest)
-            shelf |= {document.url: one for document, one in zip(documents, seen, strict=True)}
-            await self._put(key, _encode(shelf))
+            if shelf is not None:
+                # INVARIANT: what could not be read is not written over; a last good refusal may stand on it.
+                shelf |= {document.url: one for document, one in zip(documents, seen, strict=True)}
+                await self._put(key, _encode(shelf))
         finally:
             await self._let_go(key)
         return seen
@@ -182,25 +187,31 @@ class Looking:
         return self._policy.max_age_s.get(name, 86_400)
 
     def _key(self, origin: Origin) -> str:
-        return f"look:{self._salt}:{origin}"
+        return f"look:{FORMAT}:{self._salt}:{origin}"
 
-    async def _take(self, origin: Origin) -> dict[str, Seen]:
-        """All that the store knows of the origin's documents, by their URLs."""
+    async def _take(self, origin: Origin) -> dict[str, Seen] | None:
+        """All that the store knows of the origin's documents, by their URLs; None when the store could not be read."""
         try:
             (value,) = await self._cache.get_many([self._key(origin)])
         except EdgeError:
             self._count("cache/unreachable")
-            return {}
+            return None
         return {} if value is None else self._decode(value)
 
     def _decode(self, value: bytes) -> dict[str, Seen]:
-        """Nothing for what another version wrote, which is then a miss."""
+        """What can be read; the rest is a miss."""
+        shelf: dict[str, Seen] = {}
         try:
             table = member_table(msgspec.json.decode(value), "shelf")
-            return {url: _seen(member_table(entry, url)) for url, entry in table.items()}
-        except (WireError, msgspec.DecodeError):
+        except (WireError, msgspec.DecodeError, RecursionError):
             self._count("cache/unreadable")
-            return {}
+            return shelf
+        for url, entry in table.items():
+            try:
+                shelf[url] = _seen(member_table(entry, url))
+            except WireError:
+                self._count("cache/unreadable")
+        return shelf
 
 
 def _seen(table: Mapping[str, object]) -> Seen:

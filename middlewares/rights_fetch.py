@@ -142,10 +142,10 @@ def _passage(request: Request) -> Passage:
     before = request.meta.get(META)
     passage = Passage(request.url)
     if isinstance(before, Passage):
-        if before.url == request.url:
-            passage.tries, passage.hops = before.tries, before.hops
-        elif before.head is not None and _follows(request, before):
+        if before.head is not None and _follows(request, before):
             passage.hops = (*before.hops, before.head.seen())
+        elif before.url == request.url:
+            passage.tries, passage.hops = before.tries, before.hops
     request.meta[META] = passage
     return passage
 

@@ -86,6 +86,15 @@ class TestTrouble:
         log.append(b"3")
         assert _read(folder) == [("run.jsonl", 1, b"3")]
 
+    def test_another_file_in_its_place_is_noticed(self, tmp_path: Path) -> None:
+        """A file that was replaced by another of its name takes no more lines."""
+        log = JsonlLog(tmp_path, run="run")
+        log.append(b"1")
+        (tmp_path / "run.jsonl").unlink()
+        (tmp_path / "run.jsonl").touch()
+        with pytest.raises(EdgeError, match="cannot write the decision log"):
+            until_noticed(lambda: log.append(b"2"))
+
     @pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
     def test_a_read_only_folder(self, tmp_path: Path) -> None:
         """A folder that cannot be written is an error that says what to check."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
+from askfirst.edges.cache_memory import MemoryCache
 from askfirst.ports import EdgeError
 from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights.model import Kind, Outage, Purpose, Stage, Verdict
 from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.policy import OPT_IN, OPT_OUT, PROFILES, STRICT, Policy
-from tests.memory_web import Lab, MemoryRegistry, intent, response
+from tests.memory_web import Clock, Lab, MemoryRegistry, intent, response
 
 HTML = [("Content-Type", "text/html")]
 
@@ -401,3 +403,29 @@ async def test_a_picture_is_found_however_its_address_is_spelled() -> None:
     await lab.gate.before_keep(intent("https://h/p"), response(lab, "https://h/p", body, headers=HTML))
     for url in ("https://cdn.example/A.png", "https://xn--bcher-kva.example/b.png"):
         assert (await lab.gate.before_fetch(intent(url))).verdict is Verdict.REFUSE, url
+
+
+async def test_a_store_that_fails_once_does_not_make_anybody_forget_a_refusal() -> None:
+    """ai.txt refused; a day later it answers 403 and the store cannot be read in that very look: it still refuses, and
+    the store still holds what it said, for a worker that comes later."""
+
+    class Failing(MemoryCache):
+        fails = False
+
+        async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+            if self.fails:
+                raise EdgeError("store: away")
+            return await super().get_many(keys)
+
+    clock = Clock()
+    store = Failing(clock=lambda: clock().timestamp())
+    lab = Lab(cache=store, clock=clock)
+    lab.web.publish("https://h/ai.txt", "User-agent: *\nDisallow: /")
+    assert (await lab.gate.before_fetch(intent("https://h/p"))).verdict is Verdict.REFUSE
+    lab.web.publish("https://h/ai.txt", status=403)
+    lab.clock.pass_s(86_401)
+    store.fails = True
+    assert (await lab.gate.before_fetch(intent("https://h/p"))).verdict is Verdict.REFUSE
+    store.fails = False
+    lab.clock.pass_s(3_601)
+    assert (await lab.new_gate().before_fetch(intent("https://h/p"))).verdict is Verdict.REFUSE

@@ -350,3 +350,23 @@ def test_a_wrong_content_type_silences_nobody() -> None:
     assert may_be_image(page(b"GIF89a", content_type="text/html"))
     assert not may_be_html(page(b"hello", content_type="text/plain"))
     assert not may_be_image(page(b"hello", content_type="text/plain"))
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<meta content="noai" name="robots" content="index, follow">',
+        "<meta content=noai name='robots' content='index,follow'>",
+        '<META CONTENT="noimageai" NAME="robots" CONTENT="all">',
+    ],
+)
+def test_of_two_content_attributes_the_first_one_counts(tag: str) -> None:
+    """A robots meta whose second content is silent is read by its first, as browsers do."""
+    page = Observation(
+        document=Document(kind=Kind.RESPONSE, url="https://h.example/"),
+        status=200,
+        headers=(("Content-Type", "text/html"),),
+        body=tag.encode(),
+        observed_at=datetime(2026, 11, 24, tzinfo=UTC),
+    )
+    assert [meta.content for meta in elements(page).metas] in (["noai"], ["noimageai"])

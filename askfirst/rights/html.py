@@ -55,13 +55,21 @@ _silent_rules = re.compile(_SILENT_RULES, re.IGNORECASE | re.ASCII).fullmatch
 # INVARIANT: what this skips is a meta tag whose attributes can be read without doubt, and which has either no name or
 # one of the names above. Counts are bounded, so that the look stays linear; beyond the bounds there is doubt.
 _S: Final = r"[ \t\r\n\f]"
+
+
+def _other_attributes(names: str) -> str:
+    """Attributes that can be read without doubt and have none of these names: of two alike the first one counts."""
+    return (
+        rf"(?:{_S}++(?!(?:{names})[ \t\r\n\f=/>])[a-z][a-z:-]*+{_S}*+={_S}*+"
+        rf"(?:\"[^\"]{{0,2000}}+\"|'[^']{{0,2000}}+'|[^ \t\r\n\f\v\"'<>=`&]++)){{0,12}}+"
+    )
+
+
 _SILENT_TAG: Final = re.compile(
     (
-        rf"<meta(?:{_S}++(?!name[ \t\r\n\f=/>])[a-z][a-z:-]*+{_S}*+={_S}*+"
-        rf"(?:\"[^\"]{{0,2000}}+\"|'[^']{{0,2000}}+'|[^ \t\r\n\f\v\"'<>=`&]++)){{0,12}}+"
-        rf"(?:{_S}*+/?>"
-        rf"|{_S}++name{_S}*+={_S}*+(?:\"(?:{_SILENT_NAME})\"|'(?:{_SILENT_NAME})'|(?:{_SILENT_NAME})[ \t\r\n\f>])"
-        rf"|{_S}++name{_S}*+={_S}*+(?:\"robots\"|'robots'){_S}++content{_S}*+={_S}*+"
+        rf"<meta(?:{_other_attributes('name')}(?:{_S}*+/?>"
+        rf"|{_S}++name{_S}*+={_S}*+(?:\"(?:{_SILENT_NAME})\"|'(?:{_SILENT_NAME})'|(?:{_SILENT_NAME})[ \t\r\n\f>]))"
+        rf"|{_other_attributes('name|content')}{_S}++name{_S}*+={_S}*+(?:\"robots\"|'robots'){_S}++content{_S}*+={_S}*+"
         rf"(?:\"{_SILENT_RULES}\"|'{_SILENT_RULES}'){_S}*+/?>)"
     ).encode("ascii"),
 )

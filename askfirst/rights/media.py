@@ -118,7 +118,7 @@ def sniffed(body: bytes) -> str | None:
             return told
     if body.startswith(b"RIFF") and body[8:12] == b"WEBP":
         return "image/webp"
-    if body[4:8] == b"ftyp":
+    if body[4:8] == b"ftyp" and body[:1] == b"\x00":
         brand = body[8:12]
         return "image/heic" if brand in _HEIC_BRANDS else _BRANDS.get(brand)
     return "text/html" if begins_as_html(body) else None

@@ -326,18 +326,19 @@ class RobotsTxt:
             for line, key, value, group in self._records.get(key.lower(), ())
         )
 
-    def records_to(self, key: str, token: str) -> tuple[Record, ...]:
-        """The records with this key that a careful reader takes to be said to ``token``: those of the groups that name
-        it, of the ``*`` groups, and of no group, in either reading of the file."""
+    def refusing(self, key: str, token: str) -> PatternIndex[int] | None:
+        """The paths of the records with this key that a careful reader takes to be said to ``token``, read as those of
+        disallow rules are, with the line of each; None when there are none. The records are those of the groups that
+        name the token, of the ``*`` groups, and of no group, in either reading of the file."""
         raw = token.strip().lower()
         names = {_TOKEN.match(raw)[0], raw, "*"} - {""}  # type: ignore[index]  # it matches the empty string too
-        found: dict[int, Record] = {}
+        found: dict[int, str] = {}
         for read in (self._read, self._reread):
             spoken_to = set(_Groups(read.groups, careful=True).naming(names))
             for line, name, value, group in read.records:
                 if name == key and (group is None or group in spoken_to):
-                    found.setdefault(line, Record(line, name, _as_latin_1(value), group))
-        return tuple(found[line] for line in sorted(found))
+                    found.setdefault(line, value)
+        return PatternIndex(self._entries((-line, found[line]) for line in sorted(found))) if found else None
 
     def rules_for(self, token: str) -> RuleSet:
         """What the file says to ``token``: the merged groups that name it, or else the ``*`` groups."""

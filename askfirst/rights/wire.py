@@ -196,6 +196,9 @@ def looked_at(observations: Sequence[Observation]) -> bytes:
     ).encode()
 
 
+MOST_FRESH_S = 366 * 86_400
+
+
 class WireError(ValueError):
     """A JSON value that is not what it should be: says which member, and what was expected."""
 
@@ -227,13 +230,13 @@ def parse_observation(value: object, *, kind: Kind | None = None, at: datetime |
     table = member_table(value, "observation")
     url = _member(table, "url", str)
     said_kind = table.get("kind")
-    if said_kind is not None and said_kind not in set(Kind):
+    if said_kind is not None and not (isinstance(said_kind, str) and said_kind in set(Kind)):
         raise WireError(f"kind: {said_kind!r} is none of {', '.join(Kind)}")
     kind = Kind(str(said_kind)) if said_kind is not None else kind
     if kind is None:
         raise WireError(f"kind: missing for {url}; write one of {', '.join(Kind)}")
     outage = table.get("outage")
-    if outage is not None and outage not in set(Outage):
+    if outage is not None and not (isinstance(outage, str) and outage in set(Outage)):
         raise WireError(f"outage: {outage!r} is none of {', '.join(Outage)}")
     seen_at = table.get("observed_at")
     if seen_at is None and at is None:
@@ -248,7 +251,7 @@ def parse_observation(value: object, *, kind: Kind | None = None, at: datetime |
         outage=None if outage is None else Outage(str(outage)),
         redirects=tuple(_texts(table.get("redirects", []), "redirects")),
         observed_at=moment(seen_at, "observed_at") if seen_at is not None else cast("datetime", at),
-        fresh_s=_optional(table, "fresh_s", int, 0),
+        fresh_s=max(0, min(_optional(table, "fresh_s", int, 0), MOST_FRESH_S)),
         whole_digest=None if whole is None else _member(table, "whole_digest", str),
     )
 
@@ -266,7 +269,7 @@ def moment(value: object, where: str) -> datetime:
         raise WireError(f"{where}: must be a time such as 2026-11-24T00:00:00Z")
     try:
         return parse_timestamp(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise WireError(f"{where}: {value!r} is not a time such as 2026-11-24T00:00:00Z") from None
 
 

@@ -24,9 +24,9 @@ from askfirst.rights.model import (
     Signal,
     Verdict,
 )
-from askfirst.rights.patterns import PatternIndex, spellings
+from askfirst.rights.patterns import PatternIndex
 from askfirst.rights.reader import SILENT, Reader, Statement, Target, evidence
-from askfirst.rights.robotstxt import MAX_BYTES, Record, RobotsTxt, refused_octets
+from askfirst.rights.robotstxt import MAX_BYTES, RobotsTxt
 from askfirst.rights.signals.robots_txt import robots_of
 
 PROTOCOL = "disallow-ai-training"
@@ -43,41 +43,39 @@ def read_disallow_ai_training(observation: Observation, agent: Agent) -> Stateme
     if _KEY.encode() not in observation.body.replace(b"\0", b"").lower():
         return SILENT
     robots = robots_of(observation)
-    records = robots.records_to(_KEY, agent.product_token)
-    return _Paths(observation, robots, records) if records else SILENT
+    index = robots.refusing(_KEY, agent.product_token)
+    return SILENT if index is None else _Paths(observation, robots, index)
 
 
 class _Paths:
-    """The paths of one file for one agent. Readings are remembered by record, so that they stay the same objects."""
+    """The paths of one file for one agent. Readings are remembered by line, so that they stay the same objects."""
 
     __slots__ = ("_by_line", "_index", "_observation", "_robots")
 
-    def __init__(self, observation: Observation, robots: RobotsTxt, records: tuple[Record, ...]) -> None:
+    def __init__(self, observation: Observation, robots: RobotsTxt, index: PatternIndex[int]) -> None:
         self._observation = observation
         self._robots = robots
         self._by_line: dict[int, Reading] = {}
-        self._index = PatternIndex(
-            (octets, 0, record) for record in records for octets in spellings(refused_octets(record.value)) if octets
-        )
+        self._index = index
 
     def on(self, target: Target) -> Reading:
-        record = self._index.longest(target.path)
-        if record is None:
+        line = self._index.longest(target.path)
+        if line is None:
             return NOTHING
-        reading = self._by_line.get(record.line)
+        reading = self._by_line.get(line)
         if reading is None:
-            reading = self._by_line[record.line] = Reading(signals=(self._signal(record),))
+            reading = self._by_line[line] = Reading(signals=(self._signal(abs(line)),))
         return reading
 
-    def _signal(self, record: Record) -> Signal:
-        text = self._robots.text_of(record.line)
+    def _signal(self, line: int) -> Signal:
+        text = self._robots.text_of(line)
         return Signal(
             source=SOURCE,
             protocol=PROTOCOL,
             category=Category.TRAIN,
             basis=Basis.PREFERENCE,
             verdict=Verdict.REFUSE,
-            evidence=evidence(self._observation, at=f"line {record.line}", text=text, spec=_SPEC),
+            evidence=evidence(self._observation, at=f"line {line}", text=text, spec=_SPEC),
         )
 
 

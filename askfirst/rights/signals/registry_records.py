@@ -64,6 +64,8 @@ def read_registry(observation: Observation, agent: Agent) -> Statement:
     return _Records(observation, agent, [_entry(observation, index, record) for index, record in enumerate(records)])
 
 
+_LISTED = re.compile(r"[\s,;|]+")
+_ANYBODY = frozenset({"", "all", "any", "anyone", "anybody", "everyone", "everybody"})
 _UNREAD_RANK = 1_000_000_000
 
 
@@ -229,8 +231,11 @@ class _Records:
         grantee = entry.grantee.lower()
         if not grantee or grantee == self._token:
             return True
-        # a name is cut where robots.txt cuts it
-        return entry.refuses and (grantee == "*" or self._token == _PRODUCT.split(grantee, maxsplit=1)[0])
+        # house: a refusal is heard in a list and in other words, too; a name is cut where robots.txt cuts it
+        return entry.refuses and any(
+            name.strip("*/") in _ANYBODY or self._token == _PRODUCT.split(name, maxsplit=1)[0]
+            for name in filter(None, _LISTED.split(grantee))
+        )
 
     def _signals(self, entry: _Entry, covered: int) -> Iterator[Signal]:
         record = entry.record
