@@ -197,6 +197,8 @@ def looked_at(observations: Sequence[Observation]) -> bytes:
 
 
 MOST_FRESH_S = 366 * 86_400
+LAST_YEAR = 9_990
+"""So that no freshness takes a time beyond what a datetime holds."""
 
 
 class WireError(ValueError):
@@ -241,6 +243,9 @@ def parse_observation(value: object, *, kind: Kind | None = None, at: datetime |
     seen_at = table.get("observed_at")
     if seen_at is None and at is None:
         raise WireError(f"observed_at: missing for {url}")
+    observed_at = cast("datetime", at) if seen_at is None else moment(seen_at, "observed_at")
+    if observed_at.year > LAST_YEAR:
+        raise WireError(f"observed_at: {observed_at.year} is beyond {LAST_YEAR}")
     whole = table.get("whole_digest")
     return Observation(
         document=Document(kind=kind, url=url, max_bytes=_optional(table, "max_bytes", int, 1_048_576)),
@@ -250,7 +255,7 @@ def parse_observation(value: object, *, kind: Kind | None = None, at: datetime |
         truncated=_optional(table, "truncated", bool, False),
         outage=None if outage is None else Outage(str(outage)),
         redirects=tuple(_texts(table.get("redirects", []), "redirects")),
-        observed_at=moment(seen_at, "observed_at") if seen_at is not None else cast("datetime", at),
+        observed_at=observed_at,
         fresh_s=max(0, min(_optional(table, "fresh_s", int, 0), MOST_FRESH_S)),
         whole_digest=None if whole is None else _member(table, "whole_digest", str),
     )
