@@ -8,6 +8,8 @@ Rules:
 1. No record, no fetch: first the record, then the answer. What cannot be recorded is a DEFER.
 2. Nothing here knows a protocol. Documents come from ``plan``, meaning from ``read`` and ``decide``.
 3. Twenty first requests to one origin make one look.
+4. A document that another one names is looked at before the decision that it bears on. Whom to ask as a last resort is
+   looked up when something is refused and nothing else names anybody.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 
 from askfirst.displays import Displays
 from askfirst.looking import Count, Looking, Seen
-from askfirst.ports import Cache, EdgeError, Fetch, Registry
+from askfirst.ports import Cache, EdgeError, Fetch, Inspect, Registry
 from askfirst.recording import Record
 from askfirst.rights import html
 from askfirst.rights.decide import on_occasion, rule
@@ -38,18 +40,30 @@ from askfirst.rights.model import (
     Origin,
     Outage,
     Reading,
+    Ruling,
     Signal,
     Stage,
     Verdict,
 )
 from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import Policy
-from askfirst.rights.read import bars, can_be_taken_back, join_readings, plan, readers_for, statements
+from askfirst.rights.read import (
+    bars,
+    can_be_taken_back,
+    join_readings,
+    last_resorts,
+    named,
+    packets,
+    plan,
+    readers_for,
+    statements,
+)
 from askfirst.rights.reader import SILENT, Statement, Target
 from askfirst.rights.signals.operator import operator_statement
 from askfirst.rights.wire import looked_at
 from askfirst.standing import UNASKED, Answer, Standing, authority_of
 
+_AFTER_THE_FETCH = frozenset({Kind.RESPONSE, Kind.ASSET, Kind.LICENSE, Kind.POLICY})
 MAX_ORIGINS = 10_000
 MAX_ANSWERS = 100_000
 
@@ -71,6 +85,7 @@ class Gate:
         cache: Cache,
         record: Record,
         registries: Sequence[Registry] = (),
+        inspect: Inspect = lambda _response: (),
         worker: str = "worker",
         claim_s: int = 30,
         clock: Callable[[], datetime] = utc_now,
@@ -82,10 +97,13 @@ class Gate:
         self._cache = cache
         self._record = record
         self._registries = tuple(registries)
+        self._inspect = inspect
         self._clock = clock
         self._count = count
         self._readers = readers_for(policy)
-        self._of_responses = tuple(r for r in self._readers if Kind.RESPONSE in r.kinds)
+        self._of_responses = tuple(r for r in self._readers if not _AFTER_THE_FETCH.isdisjoint(r.kinds))
+        self._of_works = any(Kind.ASSET in r.kinds for r in self._readers)
+        self._naming = tuple(r for r in self._readers if r.names is not None)
         self._before_body = tuple(r for r in self._readers if not r.reads_body)
         papers = operator_statement(policy)
         self._papers = () if papers is SILENT else (papers,)
@@ -101,7 +119,8 @@ class Gate:
             count=count,
         )
         self._standings: OrderedDict[str, Standing] = OrderedDict()
-        self._last_seen: OrderedDict[Origin, dict[str, Seen]] = OrderedDict()
+        self._last_seen: OrderedDict[Origin, dict[Document, Seen]] = OrderedDict()
+        self._others: dict[Document, asyncio.Task[Seen]] = {}
         self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._displays = Displays()
@@ -114,7 +133,10 @@ class Gate:
             return None
         now = self._clock()
         standing = self._at_hand(intent.url, now)
-        return None if standing is None else self._give(intent, standing, (), (), Stage.FETCH, now)
+        if standing is None:
+            return None
+        ruling = standing.ruling(intent, (), self.policy, stage=Stage.FETCH, at=now)
+        return None if self._asks_nobody(ruling, standing) else self._give(intent, ruling, standing, (), now)
 
     async def before_fetch(self, intent: Intent) -> Decision:
         """Whether the resource may be requested. Recorded. Raises UrlError for what is no http URL."""
@@ -122,7 +144,7 @@ class Gate:
         if decision is not None:
             return decision
         standing, answer = await self._known(intent.url)
-        return self._give(intent, standing, answer.statements, answer.observations, Stage.FETCH, self._clock())
+        return await self._decide(intent, standing, answer.statements, answer.observations, Stage.FETCH)
 
     async def before_keep(self, intent: Intent, response: Observation, hops: Sequence[Observation] = ()) -> Decision:
         """Whether what was received may be kept. Recorded, with the elements that were relied on and no more of the
@@ -131,21 +153,21 @@ class Gate:
         if intent.media is None:
             media = media_type(response)
             intent = Intent(url=intent.url, agent=intent.agent, purpose=intent.purpose, media=media)
-        now = self._clock()
-        known = self._at_once(intent.url, now)
+        known = self._at_once(intent.url, self._clock())
         if known is None:
             known = await self._known(intent.url)
-            now = self._clock()
         standing, answer = known
-        parts = statements((*hops, response) if hops else (response,), self.agent, self._of_responses)
-        kept = html.relied_on(response)
-        decision = self._give(
+        seen = (*hops, response)
+        inside = (*packets(response), *self._inspect(response)) if self._of_works else ()
+        others = named(seen, self.agent, self._naming, self.policy.care)
+        looked = await self._look_at_others(others, besides=standing.observations) if others else ()
+        parts = statements((*seen, *inside, *looked), self.agent, self._of_responses)
+        decision = await self._decide(
             intent,
             standing,
             (*answer.statements, *parts),
-            (*answer.observations, *hops, kept),
+            (*answer.observations, *hops, html.relied_on(response), *inside, *looked),
             Stage.KEEP,
-            now,
         )
         if parts:
             self._displays.note(response, parts, Target.of(intent))
@@ -176,9 +198,20 @@ class Gate:
 
     async def look(self, origin: Origin, policy: Policy | None = None) -> tuple[Observation, ...]:
         """What the well-known documents of an origin say, without deciding or recording anything."""
-        seen = await self._see(origin, plan(origin, policy or self.policy))
+        policy = policy or self.policy
+        seen = await self._see(origin, plan(origin, policy))
         now = self._clock()
-        return tuple(o for one in seen for o in one.observations(now))
+        found = tuple(o for one in seen for o in one.observations(now))
+        others = named(found, self.agent, readers_for(policy), policy.care)
+        return (*found, *await self._look_at_others(others))
+
+    async def look_at_named(self, observations: Sequence[Observation]) -> tuple[Observation, ...]:
+        """What the documents say that these observations name, without deciding or recording anything."""
+        return await self._look_at_others(named(observations, self.agent, self._naming, self.policy.care))
+
+    async def look_for_contact(self, origin: Origin) -> tuple[Observation, ...]:
+        """What the origin's contact files say, without deciding or recording anything."""
+        return await self._look_at_others(last_resorts(origin, self.policy))
 
     async def consult(self, url: str) -> tuple[Observation, ...]:
         """What the registries say of a URL, without deciding or recording anything."""
@@ -241,20 +274,66 @@ class Gate:
         seen = await self._see(origin, plan(origin, self.policy))
         now = self._clock()
         observations = tuple(o for one in seen for o in one.observations(now))
+        others = named(observations, self.agent, self._naming, self.policy.care)
+        if others:
+            looked = await asyncio.gather(*map(self._other, others))
+            seen = [*seen, *looked]
+            now = self._clock()
+            observations += tuple(o for one in looked for o in one.observations(now))
+        return self._stand(
+            origin,
+            observations,
+            min((self._looking.fresh_until(one) for one in seen), default=now + timedelta(hours=1)),
+        )
+
+    def _stand(
+        self, origin: Origin, observations: tuple[Observation, ...], fresh_until: datetime, *, asked_whom: bool = False
+    ) -> Standing:
         return Standing(
             origin=origin,
             observations=observations,
             statements=(*statements(observations, self.agent, self._readers), *self._papers),
-            fresh_until=min((self._looking.fresh_until(one) for one in seen), default=now + timedelta(hours=1)),
+            fresh_until=fresh_until,
             looked_at=looked_at(observations),
+            asked_whom=asked_whom,
         )
+
+    # -- what others name ----------------------------------------------------------------------------------------
+
+    async def _look_at_others(
+        self, documents: Sequence[Document], *, besides: Sequence[Observation] = ()
+    ) -> tuple[Observation, ...]:
+        """What these documents say, but for those that are among ``besides``."""
+        known = {(o.document.kind, o.document.url) for o in besides}
+        asked = [document for document in documents if (document.kind, document.url) not in known]
+        seen = await asyncio.gather(*map(self._other, asked))
+        now = self._clock()
+        return tuple(o for one in seen for o in one.observations(now))
+
+    async def _other(self, document: Document) -> Seen:
+        """One look at a document that is no well-known one of its origin, however many ask for it."""
+        origin = origin_of(document.url)
+        known = self._last_seen.get(origin, {}).get(document)
+        if known is not None and self._looking.fresh(known):
+            return known
+        task = self._others.get(document)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._see_beside_rules(origin, document))
+            self._others[document] = task
+            task.add_done_callback(lambda _done: self._others.pop(document, None))
+        return await asyncio.shield(task)
+
+    async def _see_beside_rules(self, origin: Origin, document: Document) -> Seen:
+        """INVARIANT: the robots.txt beside it is looked at as well, so that what it bars is known the next time."""
+        rules = [d for d in plan(origin, self.policy) if d.url == f"{origin}/robots.txt"]
+        return (await self._see(origin, [*rules, document]))[-1]
 
     async def _see(self, origin: Origin, documents: Sequence[Document]) -> list[Seen]:
         """All documents at once, but for those that the robots.txt which was seen last bars, as long as something is
         known of them."""
         recalled = await self._looking.recall(origin, documents)
         own = self._last_seen.get(origin, {})
-        known = {d: one or own.get(d.url) for d, one in zip(documents, recalled, strict=True)}
+        known = {d: one or own.get(d) for d, one in zip(documents, recalled, strict=True)}
         now = self._clock()
         rules = [o for one in known.values() if one is not None for o in one.observations(now)]
         said = statements(rules, self.agent, self._readers) if rules else ()
@@ -267,7 +346,7 @@ class Gate:
         seen = await self._looking.look(origin, asked, [known[document] for document in asked])
         found = barred | dict(zip(asked, seen, strict=True))
         # Beside the store, so that its loss does not make us forget what an origin said.
-        self._last_seen[origin] = own | {document.url: one for document, one in found.items()}
+        self._last_seen[origin] = self._last_seen.get(origin, {}) | found
         self._last_seen.move_to_end(origin)
         while len(self._last_seen) > MAX_ORIGINS:
             self._last_seen.popitem(last=False)
@@ -318,17 +397,49 @@ class Gate:
 
     # -- deciding and recording ----------------------------------------------------------------------------------
 
-    def _give(
+    async def _decide(
         self,
         intent: Intent,
         standing: Standing,
         parts: Sequence[Statement],
         observations: Sequence[Observation],
         stage: Stage,
+    ) -> Decision:
+        """The decision, recorded, once it is known whom to ask where something is refused."""
+        now = self._clock()
+        ruling = standing.ruling(intent, parts, self.policy, stage=stage, at=now)
+        if self._asks_nobody(ruling, standing):
+            standing = await self._with_contacts(intent.url, standing)
+            now = self._clock()
+            ruling = standing.ruling(intent, parts, self.policy, stage=stage, at=now)
+        return self._give(intent, ruling, standing, observations, now)
+
+    @staticmethod
+    def _asks_nobody(ruling: Ruling, standing: Standing) -> bool:
+        """Whether something is to be asked, nobody is named, and the last resort has not been tried."""
+        return (
+            bool(ruling.ask)
+            and not standing.asked_whom
+            and not all(ask.contact is not None or ask.terms_url is not None for ask in ruling.ask)
+        )
+
+    async def _with_contacts(self, url: str, standing: Standing) -> Standing:
+        found = await self._look_at_others(last_resorts(standing.origin, self.policy))
+        fuller = self._stand(standing.origin, (*standing.observations, *found), standing.fresh_until, asked_whom=True)
+        if self._standings.get(authority_of(url)) is standing:
+            self._standings[authority_of(url)] = fuller
+        return fuller
+
+    def _give(
+        self,
+        intent: Intent,
+        ruling: Ruling,
+        standing: Standing,
+        observations: Sequence[Observation],
         now: datetime,
     ) -> Decision:
         """The decision, recorded; or a DEFER that says what could not be written."""
-        ruling = standing.ruling(intent, parts, self.policy, stage=stage, at=now)
+        stage = ruling.stage
         decision = on_occasion(intent, ruling, at=now)
         try:
             self._record.write(decision, standing, observations)

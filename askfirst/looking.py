@@ -94,7 +94,7 @@ class Looking:
     async def recall(self, origin: Origin, documents: Sequence[Document]) -> list[Seen | None]:
         """What the shared store knows of each document of the origin, fresh or not, in their order."""
         shelf = await self._take(origin) or {}
-        return [shelf.get(document.url) for document in documents]
+        return [shelf.get(_place(document)) for document in documents]
 
     async def look(self, origin: Origin, documents: Sequence[Document], known: Sequence[Seen | None]) -> list[Seen]:
         """What is seen at each document now: what is known, where that is fresh; else one look at all the others at
@@ -132,11 +132,11 @@ class Looking:
         try:
             shelf = await self._take(origin)
             held = shelf or {}
-            latest = [held.get(document.url) or one for document, one in zip(documents, known, strict=True)]
+            latest = [held.get(_place(document)) or one for document, one in zip(documents, known, strict=True)]
             seen = await self._ask_stale(documents, latest)
             if shelf is not None:
                 # INVARIANT: what could not be read is not written over; a last good refusal may stand on it.
-                shelf |= {document.url: one for document, one in zip(documents, seen, strict=True)}
+                shelf |= {_place(document): one for document, one in zip(documents, seen, strict=True)}
                 await self._put(key, _encode(shelf))
         finally:
             await self._let_go(key)
@@ -183,7 +183,8 @@ class Looking:
     def _most_s(self, seen: Observation) -> int:
         if unusable(seen):
             return MAX_AGE_S["robots.txt"]
-        name = urlsplit(seen.document.url).path.rpartition("/")[2]
+        kind = seen.document.kind
+        name = urlsplit(seen.document.url).path.rpartition("/")[2] if kind is Kind.WELL_KNOWN else kind.value
         return self._policy.max_age_s.get(name, 86_400)
 
     def _key(self, origin: Origin) -> str:
@@ -212,6 +213,11 @@ class Looking:
             except WireError:
                 self._count("cache/unreadable")
         return shelf
+
+
+def _place(document: Document) -> str:
+    """Where a document stands on its origin's shelf: one address may be named as several things."""
+    return document.url if document.kind is Kind.WELL_KNOWN else f"{document.kind} {document.url}"
 
 
 def _seen(table: Mapping[str, object]) -> Seen:

@@ -26,13 +26,14 @@ MAX_RULINGS = 4_096
 @dataclass(slots=True)
 class Standing:
     """What one origin, and the operator's own papers, say to one agent. ``recorded`` is the record in which the
-    observations were kept last (see the gate)."""
+    observations were kept last (see the gate); ``asked_whom``: it was also looked up whom to ask."""
 
     origin: Origin
     observations: tuple[Observation, ...]
     statements: tuple[Statement, ...]
     fresh_until: datetime
     looked_at: bytes
+    asked_whom: bool = False
     recorded: int = 0
     _rulings: dict[tuple[int, ...], tuple[Ruling, list[Reading]]] = field(default_factory=dict)
 

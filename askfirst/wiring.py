@@ -31,6 +31,7 @@ from askfirst.ports import Cache, EdgeError, Registry
 from askfirst.recording import NoRecord, Record, Recording
 from askfirst.rights.model import Agent, Purpose
 from askfirst.rights.policy import PROFILES, Policy, PolicyError, default_profile, parse_policy
+from askfirst.rights.signals import PROTOCOLS
 
 DEFAULT_OUT = "askfirst-record"
 DEFAULT_USER_AGENT = "AskFirstBot/0.1 (+https://askfirst.example/bot)"
@@ -114,7 +115,7 @@ def load_policy(name_or_path: str) -> Policy:
         ) from None
     except UnicodeDecodeError:
         raise PolicyError(f"{name_or_path}: not UTF-8, and so not TOML") from None
-    return parse_policy(text, where=name_or_path)
+    return parse_policy(text, where=name_or_path, protocols=PROTOCOLS)
 
 
 def parse_addresses(allow_private: Sequence[str], resolve: Mapping[str, str] | Sequence[str]) -> AddressPolicy:

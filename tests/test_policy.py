@@ -32,7 +32,6 @@ from askfirst.rights.policy import (
     OPT_IN,
     OPT_OUT,
     PROFILES,
-    PROTOCOLS,
     STRICT,
     Mode,
     Policy,
@@ -40,7 +39,7 @@ from askfirst.rights.policy import (
     parse_policy,
 )
 from askfirst.rights.read import plan, read, readers_for
-from askfirst.rights.signals import READERS
+from askfirst.rights.signals import PROTOCOLS, READERS
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 AGENT = Agent(product_token="ExBot", user_agent="ExBot/1.0")

@@ -16,13 +16,17 @@ See docs/adr/0003. The laws stand as property tests in tests/test_laws.py.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
+from askfirst.rights.contradictions import contradictions, in_words
 from askfirst.rights.model import (
     Ask,
     Basis,
     Care,
     Category,
+    Contact,
+    Contradiction,
     Covers,
     Decision,
     Intent,
@@ -75,13 +79,15 @@ def rule(purpose: Purpose, reading: Reading, policy: Policy, *, stage: Stage, at
     verdict, because = join(standing, purpose)
     if verdict is Verdict.ALLOW and not because:
         verdict = policy.silence[stage]
+    found = contradictions(counted)
     return Ruling(
         stage=stage,
         verdict=verdict,
         because=because,
         considered=counted,
         remarks=_once(reading.remarks + set_aside),
-        ask=_ask(purpose, verdict, because),
+        ask=_ask(purpose, verdict, because, found, reading.contacts),
+        contradictions=found,
         policy_digest=policy.digest,
         digest=ruling_digest(reading, purpose=purpose.value, stage=stage.value, policy_digest=policy.digest),
         expires_at=min((s.expires_at for s in counted if s.expires_at is not None), default=None),
@@ -166,24 +172,60 @@ def join(signals: Iterable[Signal], purpose: Purpose) -> tuple[Verdict, tuple[Si
     return verdict, tuple(s for s in listed if s.category in PERMITTED_BY[purpose] and s.verdict is Verdict.ALLOW)
 
 
-def _ask(purpose: Purpose, verdict: Verdict, because: tuple[Signal, ...]) -> tuple[Ask, ...]:
+def _ask(
+    purpose: Purpose,
+    verdict: Verdict,
+    because: tuple[Signal, ...],
+    found: tuple[Contradiction, ...],
+    contacts: tuple[Contact, ...],
+) -> tuple[Ask, ...]:
+    """Whom to ask: the contact in the refusal's own terms, or else the published one that is nearest to the work."""
     if verdict is not Verdict.REFUSE:
         return ()
     if not because:
-        return (Ask(purpose=purpose, about="silence", why=f"no machine-readable permission for {purpose} was found"),)
+        why = f"no machine-readable permission for {purpose} was found"
+        return (_addressed(Ask(purpose=purpose, about="silence", why=why), None, contacts),)
     return tuple(
         dict.fromkeys(
-            Ask(
-                purpose=purpose,
-                about=s.source,
-                contact=None if s.terms is None else s.terms.contact,
-                terms_url=None if s.terms is None else s.terms.url,
-                why=f"{s.source} refuses {s.category}: {s.evidence.text}",
+            _addressed(
+                Ask(
+                    purpose=purpose,
+                    about=s.source,
+                    contact=None if s.terms is None else s.terms.contact,
+                    terms_url=None if s.terms is None else s.terms.url,
+                    note=next((in_words(c) for c in found if c.refuses is s), None),
+                    why=f"{s.source} refuses {s.category}: {s.evidence.text}",
+                ),
+                s.protocol,
+                contacts,
             )
             for s in because
             if s.basis is not Basis.ACCESS_RULE
         ),
     )
+
+
+def _addressed(ask: Ask, protocol: str | None, contacts: tuple[Contact, ...]) -> Ask:
+    """What is not known yet of whom to ask, from the contacts: those of the same protocol first, then the nearest."""
+    able = [c for c in contacts if c.protocol in (None, protocol)]
+    for contact in sorted(able, key=_distance):
+        ask = replace(
+            ask,
+            contact=ask.contact or contact.address,
+            terms_url=ask.terms_url or contact.terms_url,
+            name=ask.name or contact.name,
+            note=ask.note or contact.note,
+        )
+    return ask
+
+
+def _distance(contact: Contact) -> tuple[object, ...]:
+    """INVARIANT: a total order, so that it does not matter in which order contacts were read."""
+    words = contact.evidence
+    return (
+        contact.protocol is None, -contact.nearness, contact.source, words.document_url, words.at,
+        contact.address or "", contact.terms_url or "", contact.name or "", contact.note or "",
+    )  # fmt: skip
 
 
 def _once(remarks: tuple[Remark, ...]) -> tuple[Remark, ...]:

@@ -67,7 +67,9 @@ class Kind(StrEnum):
 
     WELL_KNOWN: a file at a fixed path of the origin. REGISTRY: a registry's answer about the URL. RESPONSE: the
     response that carried the resource, or a redirect hop on the way to it. PAGE: the response of a page that displays
-    the resource. ASSET: the resource's own bytes, read for metadata.
+    the resource. ASSET: rights metadata that was found inside the resource's own bytes, one packet each, with its media
+    type as Content-Type. ORIGINAL: the same, or the response, of another rendition of the same work. LICENSE: an RSL
+    licence, and POLICY: a TDM policy, that another document names. CONTACT: a file that says whom to reach.
     """
 
     WELL_KNOWN = "well-known"
@@ -75,6 +77,10 @@ class Kind(StrEnum):
     RESPONSE = "response"
     PAGE = "page"
     ASSET = "asset"
+    ORIGINAL = "original"
+    LICENSE = "license"
+    POLICY = "policy"
+    CONTACT = "contact"
 
 
 class Outage(StrEnum):
@@ -268,12 +274,52 @@ class Remark:
     evidence: Evidence
 
 
+class Nearness(IntEnum):
+    """How near to the work a contact stands: the nearest is asked first."""
+
+    LAST_RESORT = 0
+    SITE = 1
+    PAGE = 2
+    TERMS = 3
+    WORK = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Somebody who may be asked, as published. It weighs nothing.
+
+    ``name`` is the rightsholder's or licensor's; ``address`` is where to reach them (``mailto:``, ``tel:`` or a web
+    page); ``terms_url`` is where the terms of use or the way to a licence are written down; ``protocol`` is set where
+    the contact stands in the terms of that protocol, and then answers for its refusals before others do; ``note`` is
+    what the terms ask for, in one line.
+    """
+
+    source: str
+    nearness: Nearness
+    name: str | None = None
+    address: str | None = None
+    terms_url: str | None = None
+    protocol: str | None = None
+    note: str | None = None
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """Two signals that cannot both be meant. ``about`` is what they contradict each other on."""
+
+    about: Category
+    permits: Signal
+    refuses: Signal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """All that was read. Silence is an empty reading."""
 
     signals: tuple[Signal, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    contacts: tuple[Contact, ...] = ()
 
 
 NOTHING = Reading()
@@ -281,12 +327,15 @@ NOTHING = Reading()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Whom to ask for what, before this resource could be used. ``why`` is the sentence to ask about."""
+    """Whom to ask for what, before this resource could be used. ``why`` is the sentence to ask about; ``name`` the
+    rightsholder's; ``note`` what their terms ask for, or what their words contradict."""
 
     purpose: Purpose
     about: str
     contact: str | None = None
     terms_url: str | None = None
+    name: str | None = None
+    note: str | None = None
     why: str
 
 
@@ -304,6 +353,7 @@ class Ruling:
     considered: tuple[Signal, ...]
     remarks: tuple[Remark, ...]
     ask: tuple[Ask, ...]
+    contradictions: tuple[Contradiction, ...] = ()
     policy_digest: str
     digest: str
     expires_at: datetime | None
@@ -342,6 +392,10 @@ class Decision:
     @property
     def ask(self) -> tuple[Ask, ...]:
         return self.ruling.ask
+
+    @property
+    def contradictions(self) -> tuple[Contradiction, ...]:
+        return self.ruling.contradictions
 
     @property
     def policy_digest(self) -> str:

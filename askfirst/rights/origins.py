@@ -33,6 +33,15 @@ def origin_of(url: str) -> Origin:
     return Origin(scheme=scheme, host=_a_label(host), port=_PORTS[scheme] if port is None else port)
 
 
+def is_web_url(url: str) -> bool:
+    """Whether it is an absolute http or https URL."""
+    try:
+        origin_of(url)
+    except UrlError:
+        return False
+    return True
+
+
 def _a_label(host: str) -> str:
     """Lower case, A-labels, IPv6 in brackets, no trailing dot."""
     host = host.lower()

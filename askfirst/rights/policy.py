@@ -8,9 +8,9 @@
 | robots.txt readers | RFC 9309 | RFC 9309 | RFC 9309 and an older one |
 
 A policy file is TOML: it ``extends`` a profile and may set ``[signals]`` (obey, log or off, by protocol), ``[max_age]``
-(seconds, only lower than the default counts), and list ``[[licence]]``, ``[[consent]]`` and ``[[override]]`` papers.
-A paper is a consent like any other: it never lifts an access rule. A broken file raises :class:`PolicyError` with the
-path of the key, and nothing starts.
+(seconds, only lower than the default counts), add to ``[purpose_tokens]`` and ``[ai_bots]``, and list ``[[licence]]``,
+``[[consent]]`` and ``[[override]]`` papers. A paper is a consent like any other: it never lifts an access rule. A
+broken file raises :class:`PolicyError` with the path of the key, and nothing starts.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+from typing import TypedDict
 
 from askfirst.rights.consent import ConsentRecord, RecordError, parse_record
-from askfirst.rights.model import Care, Purpose, Stage, Verdict
+from askfirst.rights.model import Care, Category, Purpose, Stage, Verdict
 from askfirst.rights.wire import Json, canonical, digest
 
 
@@ -38,18 +39,6 @@ class Mode(StrEnum):
     OFF = "off"
 
 
-PROTOCOLS = (
-    "robots.txt",
-    "robots.txt-second-reader",
-    "disallow-ai-training",
-    "ai.txt",
-    "tdmrep",
-    "x-robots-tag",
-    "meta-robots",
-    "registry",
-)
-"""The protocols that a policy may set a mode for; the names are those of ``Signal.protocol``."""
-
 PAPERS = "operator"
 """The protocol of the operator's own licences, consents and overrides."""
 
@@ -57,6 +46,10 @@ MAX_AGE_S: Mapping[str, int] = {
     "robots.txt": 86_400,
     "tdmrep.json": 86_400,
     "ai.txt": 86_400,
+    "trust.txt": 86_400,
+    "license": 86_400,
+    "policy": 86_400,
+    "contact": 86_400,
     "registry": 86_400,
     "outage": 60,
 }
@@ -75,8 +68,23 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """Names that vendors and drafts add to often, so that a policy file can add to them without a change of code.
+
+    ``purpose_tokens``: by category, the user-agent values in robots.txt that stand for that use by anybody, in lower
+    case. ``ai_bots``: further bots that collect for training, in lower case. ``ai_bots_needed``: how many of the known
+    ones a path must be closed to, before a suspicious reader takes it as said to everybody.
+    """
+
+    purpose_tokens: Mapping[Category, frozenset[str]] = field(default_factory=dict)
+    ai_bots: frozenset[str] = frozenset()
+    ai_bots_needed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What we chose. ``silence`` is the verdict on silence at each stage."""
+    """What we chose. ``silence`` is the verdict on silence at each stage; ``modes`` are only those that differ from what
+    a protocol's mode is otherwise."""
 
     name: str
     silence: Mapping[Stage, Verdict]
@@ -84,23 +92,35 @@ class Policy:
     modes: Mapping[str, Mode] = field(default_factory=dict)
     max_age_s: Mapping[str, int] = field(default_factory=lambda: dict(MAX_AGE_S))
     papers: tuple[Paper, ...] = ()
+    tables: Tables = Tables()
     digest: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", digest(canonical(_to_wire(self))))
 
-    def mode(self, protocol: str) -> Mode:
-        """What to do with the signals of a protocol; obey unless the file says otherwise."""
-        return self.modes.get(protocol, Mode.OBEY)
+    def mode(self, protocol: str, otherwise: Mode = Mode.OBEY) -> Mode:
+        """What to do with the signals of a protocol, where the file says nothing about it: ``otherwise``."""
+        return self.modes.get(protocol, otherwise)
 
 
 def _to_wire(policy: Policy) -> dict[str, Json]:
-    return {
+    wire: dict[str, Json] = {
         "name": policy.name,
         "silence": {stage.value: verdict.word for stage, verdict in policy.silence.items()},
         "care": policy.care.name.lower(),
-        "modes": {name: mode.value for name, mode in policy.modes.items() if mode is not Mode.OBEY},
+        "modes": {name: mode.value for name, mode in policy.modes.items()},
         "papers": [_paper_to_wire(p) for p in policy.papers],
+    }
+    if policy.tables != Tables():
+        wire["tables"] = _tables_to_wire(policy.tables)
+    return wire
+
+
+def _tables_to_wire(tables: Tables) -> dict[str, Json]:
+    return {
+        "purpose_tokens": {c.value: sorted(tokens) for c, tokens in tables.purpose_tokens.items()},
+        "ai_bots": sorted(tables.ai_bots),
+        "ai_bots_needed": tables.ai_bots_needed,
     }
 
 
@@ -136,13 +156,14 @@ def default_profile(purpose: Purpose) -> Policy:
     return OPT_OUT if purpose is Purpose.SEARCH else OPT_IN
 
 
-def parse_policy(text: str, *, where: str) -> Policy:
-    """The policy of a TOML file; ``where`` names the file in errors. Raises PolicyError."""
+def parse_policy(text: str, *, where: str, protocols: Mapping[str, Mode] | None = None) -> Policy:
+    """The policy of a TOML file; ``where`` names the file in errors, ``protocols`` are those a mode can be set for,
+    with the mode that they have otherwise; None leaves their names unchecked. Raises PolicyError."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{where}: not TOML: {error}") from None
-    known = {"extends", "name", "signals", "max_age", "licence", "consent", "override"}
+    known = {"extends", "name", "signals", "max_age", "purpose_tokens", "ai_bots", "licence", "consent", "override"}
     for key in table:
         if key not in known:
             raise PolicyError(f"{where}: {key}: unknown key; known are {', '.join(sorted(known))}")
@@ -155,8 +176,12 @@ def parse_policy(text: str, *, where: str) -> Policy:
     return replace(
         PROFILES[base],
         name=name,
-        modes=_modes(table.get("signals", {}), where),
+        modes=_modes(table.get("signals", {}), where, protocols),
         max_age_s=_max_ages(table.get("max_age", {}), where),
+        tables=Tables(
+            purpose_tokens=_purpose_tokens(table.get("purpose_tokens", {}), f"{where}: purpose_tokens"),
+            **_ai_bots(table.get("ai_bots", {}), f"{where}: ai_bots"),
+        ),
         papers=tuple(
             _paper(kind, entry, f"{where}: {kind}[{index}]")
             for kind in ("licence", "consent", "override")
@@ -177,16 +202,17 @@ def _tables(value: object, where: str) -> list[dict[str, object]]:
     return [_table(entry, f"{where}[{index}]") for index, entry in enumerate(value)]
 
 
-def _modes(value: object, where: str) -> dict[str, Mode]:
+def _modes(value: object, where: str, protocols: Mapping[str, Mode] | None) -> dict[str, Mode]:
     modes: dict[str, Mode] = {}
     for protocol, mode in _table(value, f"{where}: signals").items():
         place = f"{where}: signals.{protocol}"
-        if protocol not in PROTOCOLS:
-            known = ", ".join(PROTOCOLS)
+        if protocols is not None and protocol not in protocols:
+            known = ", ".join(protocols)
             raise PolicyError(f"{place}: unknown signal; known are {known}; quote a name that has a dot in it")
         if mode not in set(Mode):
             raise PolicyError(f"{place}: {mode!r} is no mode; write obey, log or off")
-        modes[protocol] = Mode(str(mode))
+        if Mode(str(mode)) is not (protocols or {}).get(protocol, Mode.OBEY):
+            modes[protocol] = Mode(str(mode))
     return modes
 
 
@@ -200,6 +226,37 @@ def _max_ages(value: object, where: str) -> dict[str, int]:
             raise PolicyError(f"{place}: must be whole seconds from 1 to {MAX_AGE_S[document]}")
         ages[document] = age_s
     return ages
+
+
+def _purpose_tokens(value: object, where: str) -> dict[Category, frozenset[str]]:
+    tokens: dict[Category, frozenset[str]] = {}
+    for purpose, listed in _table(value, where).items():
+        if purpose not in set(Purpose):
+            raise PolicyError(f"{where}.{purpose}: unknown purpose; known are {', '.join(Purpose)}")
+        tokens[Category(purpose)] = _words(listed, f"{where}.{purpose}")
+    return tokens
+
+
+def _ai_bots(value: object, where: str) -> _AiBots:
+    table = _table(value, where)
+    for key in table:
+        if key not in {"names", "needed"}:
+            raise PolicyError(f"{where}.{key}: unknown key; known are names, needed")
+    needed = table.get("needed", 1)
+    if not isinstance(needed, int) or isinstance(needed, bool) or needed < 1:
+        raise PolicyError(f"{where}.needed: must be a whole number from 1 upward")
+    return {"ai_bots": _words(table.get("names", []), f"{where}.names"), "ai_bots_needed": needed}
+
+
+class _AiBots(TypedDict):
+    ai_bots: frozenset[str]
+    ai_bots_needed: int
+
+
+def _words(value: object, where: str) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(word, str) and word.strip() for word in value):
+        raise PolicyError(f"{where}: must be a list of texts that are not empty")
+    return frozenset(word.strip().lower() for word in value)
 
 
 _PAPER_KEYS = {"scope", "purposes", "terms", "reference", "valid_until", "person", "reason"}

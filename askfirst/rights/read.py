@@ -6,14 +6,20 @@ Rules:
 2. A response that is not 2xx can refuse and cannot permit (signals of an error page or a redirect hop are deny-only).
 3. Of a page that displays the resource only what covers its images is carried over.
 4. The operator's licences and consents are read from the policy, as signals like any other.
+5. What is inside a work is found in the bytes of its 2xx response, unless it was found before: an observation of a
+   whole body gives the same reading as the excerpts that were kept of it.
+6. A document that another one names counts as what it is named for. One that is named and was not looked at is
+   remarked. Of another rendition of a work only refusals are carried over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 from urllib.parse import urlsplit
 
+from askfirst.rights.inside import inside
 from askfirst.rights.model import (
     NOTHING,
     Agent,
@@ -21,16 +27,19 @@ from askfirst.rights.model import (
     Care,
     Covers,
     Document,
+    Evidence,
     Intent,
     Kind,
     Observation,
     Origin,
     Purpose,
     Reading,
+    Remark,
+    RemarkKind,
     Ruling,
     Verdict,
 )
-from askfirst.rights.origins import origin_of
+from askfirst.rights.origins import is_web_url, origin_of
 from askfirst.rights.policy import Mode, Policy
 from askfirst.rights.reader import SILENT, Reader, Statement, Target
 from askfirst.rights.signals import READERS
@@ -39,25 +48,62 @@ from askfirst.rights.signals.operator import operator_statement
 
 def readers_for(policy: Policy) -> tuple[Reader, ...]:
     """The readers that the policy asks: not those that are off, nor those more suspicious than it is."""
-    return tuple(r for r in READERS if r.care <= policy.care and policy.mode(r.protocol) is not Mode.OFF)
+    return tuple(
+        r if r.tuned is None else replace(r, parse=r.tuned(policy.tables))
+        for r in READERS
+        if r.care <= policy.care and policy.mode(r.protocol, r.mode) is not Mode.OFF
+    )
 
 
 def plan(origin: Origin, policy: Policy) -> tuple[Document, ...]:
     """The well-known documents to look at before anything is fetched from ``origin``, each once."""
     largest: dict[str, int] = {}
     for reader in readers_for(policy):
-        for path in reader.paths:
-            largest[path] = max(largest.get(path, 0), reader.max_bytes)
+        if Kind.WELL_KNOWN in reader.kinds:
+            for path in reader.paths:
+                largest[path] = max(largest.get(path, 0), reader.max_bytes)
     return tuple(
         Document(kind=Kind.WELL_KNOWN, url=f"{origin}{path}", max_bytes=size) for path, size in largest.items()
     )
 
 
+def last_resorts(origin: Origin, policy: Policy) -> tuple[Document, ...]:
+    """Where to look for somebody to ask, when nothing that was read names anybody."""
+    return tuple(
+        Document(kind=Kind.CONTACT, url=f"{origin}{path}", max_bytes=reader.max_bytes)
+        for reader in readers_for(policy)
+        if Kind.CONTACT in reader.kinds
+        for path in reader.paths
+    )
+
+
 def hears(reader: Reader, document: Document) -> bool:
     """Whether the reader listens to the document."""
-    if document.kind not in reader.kinds:
-        return False
-    return document.kind is not Kind.WELL_KNOWN or urlsplit(document.url).path in reader.paths
+    if document.kind is Kind.WELL_KNOWN:
+        return Kind.WELL_KNOWN in reader.kinds and urlsplit(document.url).path in reader.paths
+    if document.kind is Kind.ORIGINAL:
+        return not _ABOUT_A_WORK.isdisjoint(reader.kinds)
+    return document.kind in reader.kinds
+
+
+_ABOUT_A_WORK: Final = frozenset({Kind.RESPONSE, Kind.ASSET})
+MAX_NAMED = 8
+"""So many documents of a kind that others name are looked at."""
+
+
+def named(
+    observations: Iterable[Observation], agent: Agent, readers: Iterable[Reader], care: Care
+) -> tuple[Document, ...]:
+    """The documents on the web that the observed ones name, each once, the first eight of each kind."""
+    naming = [r for r in readers if r.names is not None]
+    found: dict[Kind, dict[Document, None]] = {}
+    for seen in observations:
+        for reader in naming:
+            if reader.names is not None and hears(reader, seen.document):
+                for name in reader.names(seen, agent):
+                    if name.care <= care and is_web_url(name.document.url):
+                        found.setdefault(name.document.kind, {})[name.document] = None
+    return tuple(document for of_kind in found.values() for document in list(of_kind)[:MAX_NAMED])
 
 
 def statements(observations: Iterable[Observation], agent: Agent, readers: Sequence[Reader]) -> tuple[Statement, ...]:
@@ -77,6 +123,8 @@ def statements(observations: Iterable[Observation], agent: Agent, readers: Seque
 def _weighed(statement: Statement, seen: Observation) -> Statement:
     if seen.document.kind is Kind.PAGE:
         return _Carried(statement)
+    if seen.document.kind is Kind.ORIGINAL:
+        return _DenyOnly(statement)
     if seen.document.kind is Kind.RESPONSE and not (seen.status is not None and 200 <= seen.status < 300):
         return _DenyOnly(statement)
     return statement
@@ -94,6 +142,7 @@ class _Carried:
         said = self._statement.on(target)
         return Reading(
             signals=tuple(replace(s, covers=Covers.RESOURCE) for s in said.signals if s.covers is Covers.PAGE_IMAGES),
+            contacts=said.contacts,
         )
 
 
@@ -115,6 +164,7 @@ class _DenyOnly:
         return Reading(
             signals=tuple(replace(s, rank=BEYOND) for s in said.signals if s.verdict is not Verdict.ALLOW),
             remarks=said.remarks,
+            contacts=said.contacts,
         )
 
 
@@ -126,6 +176,7 @@ def join_readings(parts: Sequence[Reading]) -> Reading:
     return Reading(
         signals=tuple(s for part in spoken for s in part.signals),
         remarks=tuple(r for part in spoken for r in part.remarks),
+        contacts=tuple(c for part in spoken for c in part.contacts),
     )
 
 
@@ -135,11 +186,62 @@ def read(intent: Intent, observations: Iterable[Observation], policy: Policy) ->
     Never raises on content. Observations of well-known documents count only at the intent's own origin.
     """
     target = Target.of(intent)
-    home = origin_of(intent.url)
-    local = [o for o in observations if o.document.kind is not Kind.WELL_KNOWN or origin_of(o.document.url) == home]
+    local = gathered(intent, observations, policy)
     said = [s.on(target) for s in statements(local, intent.agent, readers_for(policy))]
     said.append(operator_statement(policy).on(target))
+    said.append(unseen(local, intent.agent, policy))
     return join_readings(said)
+
+
+def gathered(intent: Intent, observations: Iterable[Observation], policy: Policy) -> tuple[Observation, ...]:
+    """The observations that count for an intent: those of its own origin, those that others name, and what is inside
+    the work."""
+    given = tuple(observations)
+    home = origin_of(intent.url)
+    local = [o for o in given if o.document.kind is not Kind.WELL_KNOWN or origin_of(o.document.url) == home]
+    names = {d.url: d.kind for d in named(local, intent.agent, readers_for(policy), policy.care)}
+    found = [_as_named(o, names) for o in given if o in local or o.document.url in names]
+    if not any(o.document.kind is Kind.ASSET for o in given):
+        found += [packet for o in given for packet in packets(o)]
+    return tuple(found)
+
+
+def _as_named(seen: Observation, names: Mapping[str, Kind]) -> Observation:
+    kind = names.get(seen.document.url)
+    if kind is None or seen.document.kind is not Kind.WELL_KNOWN:
+        return seen
+    return replace(seen, document=replace(seen.document, kind=kind))
+
+
+def packets(response: Observation) -> tuple[Observation, ...]:
+    """The rights metadata inside the work that a response carried whole."""
+    if response.document.kind is not Kind.RESPONSE or response.whole_digest is not None:
+        return ()
+    if response.status is None or not 200 <= response.status < 300:
+        return ()
+    return inside(response)
+
+
+def unseen(observations: Sequence[Observation], agent: Agent, policy: Policy) -> Reading:
+    """A remark for each document that is named and was not looked at."""
+    looked = {(o.document.kind, o.document.url) for o in observations}
+    return Reading(
+        remarks=tuple(
+            Remark(
+                source="a document that is named",
+                kind=RemarkKind.NOT_COUNTED,
+                note=f"{document.url[:150]} was not looked at, and has no effect",
+                evidence=Evidence(
+                    document_url=document.url, digest=_NOTHING_SEEN, at="not looked at", text="", spec=""
+                ),
+            )
+            for document in named(observations, agent, readers_for(policy), policy.care)
+            if document.kind is Kind.LICENSE and (document.kind, document.url) not in looked
+        )
+    )
+
+
+_NOTHING_SEEN: Final = "sha256:" + "0" * 64
 
 
 def bars(rules: Iterable[Statement], url: str, agent: Agent) -> bool:

@@ -17,6 +17,7 @@ from askfirst.rights.model import (
     NOTHING,
     Agent,
     Care,
+    Document,
     Evidence,
     Intent,
     Kind,
@@ -25,6 +26,7 @@ from askfirst.rights.model import (
     Remark,
     RemarkKind,
 )
+from askfirst.rights.policy import Mode, Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,17 @@ class Statement(Protocol):
         ...
 
 
+Parse = Callable[[Observation, Agent], Statement]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A document that must be looked at, because another one names it. ``care``: the mildest policy that does."""
+
+    document: Document
+    care: Care = Care.LITERAL
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """One signal: the kinds of document it listens to, at which well-known paths, and the parser.
@@ -54,12 +67,17 @@ class Reader:
     ``care`` is the mildest policy that asks it. ``reads_body``: it needs more than status and headers.
     ``supersedes``: a later place of its protocol may take back what an earlier one said. ``fields``, in lower case:
     the response fields without which it is silent about a response; empty where it may speak without them.
+    ``mode`` is what becomes of it where the policy says nothing. ``names`` lists the documents that an observed one
+    names for this protocol. ``tuned`` makes the parser from the policy's tables, for readers that need them.
     """
 
     protocol: str
     kinds: tuple[Kind, ...]
-    parse: Callable[[Observation, Agent], Statement]
+    parse: Parse
     paths: tuple[str, ...] = ()
+    mode: Mode = Mode.OBEY
+    names: Callable[[Observation, Agent], tuple[Named, ...]] | None = None
+    tuned: Callable[[Tables], Parse] | None = None
     max_bytes: int = 1_048_576
     care: Care = Care.LITERAL
     reads_body: bool = True

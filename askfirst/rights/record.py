@@ -19,6 +19,7 @@ from askfirst.rights.model import (
     Basis,
     Care,
     Category,
+    Contradiction,
     Covers,
     Decision,
     Evidence,
@@ -74,6 +75,7 @@ def parse_line(line: bytes) -> Recorded:
         considered=(*because, *_each(table, "considered", _signal)),
         remarks=_each(table, "remarks", _remark),
         ask=_each(table, "ask", _ask),
+        contradictions=_each(table, "contradictions", _contradiction),
         policy_digest=_text(table, "policy_digest"),
         digest="",
         expires_at=_moment(table, "expires_at"),
@@ -139,7 +141,17 @@ def _ask(table: Table) -> Ask:
         about=_text(table, "about"),
         contact=_maybe(table, "contact"),
         terms_url=_maybe(table, "terms_url"),
+        name=_maybe(table, "name"),
+        note=_maybe(table, "note"),
         why=_text(table, "why"),
+    )
+
+
+def _contradiction(table: Table) -> Contradiction:
+    return Contradiction(
+        about=_one_of(table, "about", Category),
+        permits=_signal(member_table(table.get("permits"), "permits")),
+        refuses=_signal(member_table(table.get("refuses"), "refuses")),
     )
 
 

@@ -17,6 +17,8 @@ import msgspec
 
 from askfirst.rights.model import (
     Ask,
+    Contact,
+    Contradiction,
     Decision,
     Document,
     Evidence,
@@ -116,14 +118,44 @@ def ask_to_wire(ask: Ask) -> dict[str, Json]:
         wire["contact"] = ask.contact
     if ask.terms_url is not None:
         wire["terms_url"] = ask.terms_url
+    if ask.name is not None:
+        wire["name"] = ask.name
+    if ask.note is not None:
+        wire["note"] = ask.note
     return wire
+
+
+def contact_to_wire(contact: Contact) -> dict[str, Json]:
+    pairs: tuple[tuple[str, Json], ...] = (
+        ("source", contact.source),
+        ("nearness", contact.nearness.name.lower().replace("_", "-")),
+        ("name", contact.name),
+        ("address", contact.address),
+        ("terms_url", contact.terms_url),
+        ("protocol", contact.protocol),
+        ("note", contact.note),
+        ("evidence", evidence_to_wire(contact.evidence)),
+    )
+    return {name: value for name, value in pairs if value is not None}
+
+
+def contradiction_to_wire(found: Contradiction) -> dict[str, Json]:
+    return {
+        "about": found.about.value,
+        "permits": signal_to_wire(found.permits),
+        "refuses": signal_to_wire(found.refuses),
+    }
 
 
 def reading_to_wire(reading: Reading) -> dict[str, Json]:
     """INVARIANT: sorted and without repeats, because order and duplicates do not matter."""
     signals = sorted({canonical(signal_to_wire(s)) for s in reading.signals})
     remarks = sorted({canonical(remark_to_wire(r)) for r in reading.remarks})
-    return {"signals": [s.decode() for s in signals], "remarks": [r.decode() for r in remarks]}
+    wire: dict[str, Json] = {"signals": [s.decode() for s in signals], "remarks": [r.decode() for r in remarks]}
+    if reading.contacts:
+        contacts = sorted({canonical(contact_to_wire(c)) for c in reading.contacts})
+        wire["contacts"] = [c.decode() for c in contacts]
+    return wire
 
 
 def ruling_digest(reading: Reading, *, purpose: str, stage: str, policy_digest: str) -> str:
@@ -167,6 +199,8 @@ def ruling_fragment(ruling: Ruling) -> bytes:
             "ask": [ask_to_wire(a) for a in ruling.ask],
             "policy_digest": ruling.policy_digest,
         }
+        if ruling.contradictions:
+            members["contradictions"] = [contradiction_to_wire(c) for c in ruling.contradictions]
         if ruling.expires_at is not None:
             members["expires_at"] = timestamp(ruling.expires_at)
         ruling.wire.append(canonical(members)[1:-1])

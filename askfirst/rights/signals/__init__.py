@@ -6,8 +6,9 @@ what it looks at, and everything else prints whatever evidence it is given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from askfirst.rights.policy import Mode
 from askfirst.rights.reader import Reader
 from askfirst.rights.signals import (
     ai_txt,
@@ -34,3 +35,6 @@ READERS: Sequence[Reader] = (
     meta_robots.READER,
     registry_records.READER,
 )
+
+PROTOCOLS: Mapping[str, Mode] = {reader.protocol: reader.mode for reader in READERS}
+"""The protocols that a policy may set a mode for, as ``Signal.protocol`` names them, and their mode otherwise."""

@@ -1,0 +1,59 @@
+"""Words that cannot both be meant: one place permits what another refuses.
+
+It weighs nothing: which of the two wins is for decide. It finds those of the signals that counted, superseded ones
+included, and names each pair of places once.
+
+1. Two signals contradict each other in one category, or where a reservation of text and data mining stands against a
+   permission to train or to use as input, which are kinds of it (docs/adr/0008).
+2. Access is no use: a closed path and a permission for a use do not contradict each other.
+3. house: what one place says of itself twice is remarked by its reader, and is no contradiction of two places.
+4. house: consent is an answer to a reservation. A grant in a registry or among the operator's papers contradicts what
+   the site says only where both are about the same category, so that a reviewer sees which words it set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from askfirst.rights.model import Basis, Category, Contradiction, Signal, Verdict
+
+MAX_FOUND = 20
+_KINDS_OF_MINING = frozenset({Category.TRAIN, Category.TRAIN_GENERATIVE, Category.AI_INPUT})
+_TRAINING = frozenset({Category.TRAIN, Category.TRAIN_GENERATIVE})
+
+
+def contradictions(signals: Iterable[Signal]) -> tuple[Contradiction, ...]:
+    """The first twenty pairs of places that contradict each other, each once."""
+    listed = [s for s in signals if s.category is not Category.FETCH and s.basis is not Basis.ACCESS_RULE]
+    permits = [s for s in listed if s.verdict is Verdict.ALLOW]
+    if not permits:
+        return ()
+    refuses = [s for s in listed if s.verdict is Verdict.REFUSE]
+    found: dict[tuple[object, ...], Contradiction] = {}
+    for yes in permits:
+        for no in refuses:
+            places = (_place(yes), _place(no))
+            if places[0] != places[1] and places not in found and _collide(yes.category, no.category):
+                found[places] = Contradiction(about=no.category, permits=yes, refuses=no)
+                if len(found) == MAX_FOUND:
+                    return tuple(found.values())
+    return tuple(found.values())
+
+
+def _place(signal: Signal) -> tuple[str, str, str]:
+    return signal.source, signal.evidence.document_url, signal.evidence.at
+
+
+def _collide(permitted: Category, refused: Category) -> bool:
+    if permitted is refused or (refused is Category.TDM and permitted in _KINDS_OF_MINING):
+        return True
+    return permitted in _TRAINING and refused in _TRAINING
+
+
+def in_words(found: Contradiction) -> str:
+    """One line that names both places and shows both sides' words."""
+    yes, no = found.permits, found.refuses
+    return (
+        f"{yes.source} permits {yes.category} ({yes.evidence.text[:80]!r}), "
+        f"{no.source} refuses {no.category} ({no.evidence.text[:80]!r})"
+    )
