@@ -197,7 +197,7 @@ def test_a_full_file_is_what_it_says() -> None:
     """Profile, name, modes, ages and papers are those of the file, and what it leaves out is the default."""
     policy = parse_policy(FULL, where="p")
     assert (policy.name, policy.silence, policy.care) == ("museum", STRICT.silence, Care.STRICT)
-    assert policy.modes == {"ai.txt": Mode.LOG, "tdmrep": Mode.OFF, "registry": Mode.OBEY}
+    assert policy.modes == {"ai.txt": Mode.LOG, "tdmrep": Mode.OFF}
     assert policy.max_age_s == {**MAX_AGE_S, "robots.txt": 3600, "registry": 60}
     licence, consent, override = policy.papers
     assert (licence.kind, consent.kind, override.kind) == ("licence", "consent", "override")
