@@ -29,9 +29,10 @@ class Case:
     """One case: its name (``folder/file/id``), its file's facts, the replay line, and what is wanted.
 
     ``wanted`` has ``verdict`` and ``because`` (the places relied on, in any order), or ``says`` (by purpose:
-    ``refuse``, ``defer``, ``permit`` for an allow because of something, ``silence`` for an answer because of nothing). It may have
-    ``remarks`` (kinds that must be among the remarks), ``terms`` and ``contact`` (of the reasons' terms, in order), and
-    ``ask`` (members that the first entry of the answer's ``ask`` must have).
+    ``refuse``, ``defer``, ``permit`` for an allow because of something, ``silence`` for an answer because of nothing).
+    It may have ``remarks`` (kinds that must be among the remarks), ``terms`` and ``contact`` (of the reasons' terms, in
+    order), ``ask`` (members that the first entry of the answer's ``ask`` must have), and ``contradictions`` (words that
+    each of them must hold).
     """
 
     name: str
