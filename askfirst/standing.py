@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,6 +21,8 @@ from askfirst.rights.read import join_readings
 from askfirst.rights.reader import Statement, Target
 
 MAX_RULINGS = 4_096
+
+Clock = Callable[[], datetime]
 
 
 @dataclass(slots=True)

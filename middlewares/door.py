@@ -169,7 +169,7 @@ class Door:
 
     def wait_s(self, url: str) -> float:
         """For how many seconds a DEFER waits before it is asked again."""
-        until_s = (self.gate.fresh_until(url) - self.gate.now()).total_seconds()
+        until_s = (self.gate.hearing.fresh_until(url) - self.gate.now()).total_seconds()
         return min(max(until_s, 0.0) + 0.01, self.defer_wait_s)
 
     def count_allowed(self) -> None:

@@ -196,7 +196,7 @@ async def test_a_store_that_fails_is_a_miss_and_never_a_permission() -> None:
 async def test_a_claim_whose_owner_died_is_taken_over() -> None:
     """A look that another worker claimed and never made is made when the claim lapses."""
     lab = Lab()
-    key = lab.gate._looking._key(origin_of("https://h/"))
+    key = lab.gate.hearing._looking._key(origin_of("https://h/"))
     assert await lab.cache.claim(key, owner="dead", for_s=30)
     asked = asyncio.create_task(lab.gate.before_fetch(intent("https://h/p")))
     for _ in range(100):

@@ -140,7 +140,7 @@ async def _walk(url: str, told: Settings, gate: Gate, step: HttpFetch) -> Checke
     hops: list[Observation] = []
     been: set[str] = set()
     while True:
-        said = (*await gate.look(origin_of(url)), *await gate.consult(url))
+        said = (*await gate.hearing.look(origin_of(url)), *await gate.hearing.consult(url))
         barred = _barred(Intent(url=url, agent=told.agent, purpose=told.purpose), said, gate.policy)
         if barred is not None:
             return Checked(url, (*said, *hops), None, barred)
@@ -149,10 +149,17 @@ async def _walk(url: str, told: Settings, gate: Gate, step: HttpFetch) -> Checke
         if onward is None or onward in been or len(hops) >= MAX_HOPS:
             if seen.outage is not None:
                 return Checked(url, (*said, *hops), None, f"it could not be had: {outcome(seen)}")
-            return Checked(url, (*said, *hops, seen), seen, None)
+            others = await gate.hearing.look_at_named((*said, *hops, seen))
+            contacts = await gate.hearing.look_for_contact(origin_of(url))
+            return Checked(url, (*said, *hops, seen, *_besides(others, said), *contacts), seen, None)
         hops.append(replace(seen, outage=None))
         been.add(url)
         url = onward
+
+
+def _besides(others: tuple[Observation, ...], said: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    known = {(o.document.kind, o.document.url) for o in said}
+    return tuple(o for o in others if (o.document.kind, o.document.url) not in known)
 
 
 def _onward(seen: Observation) -> str | None:
