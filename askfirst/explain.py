@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from askfirst.rights.model import Decision, Remark, Signal, Stage, Terms, Verdict
+from askfirst.rights.model import Contradiction, Decision, Remark, Signal, Stage, Terms, Verdict
 
 _DONE = {
     (Stage.FETCH, Verdict.ALLOW): "may be fetched",
@@ -78,10 +78,23 @@ def _lines(decision: Decision, policy_name: str | None) -> Iterator[str]:
     if others:
         yield "  also said, without deciding this:"
         yield from (f"    {_said(s)} ({shown(s.evidence.at)})" for s in others)
+    yield from contradicted(decision.contradictions)
     yield from _remarks(decision.remarks)
     for ask in decision.ask:
         whom = " or ".join(part for part in (ask.contact, ask.terms_url) if part) or "the publisher"
         yield f"  ask {shown(whom)}: {shown(ask.why)}"
+
+
+def contradicted(found: Iterable[Contradiction], *, indent: str = "  ") -> Iterator[str]:
+    """Both sides' words, pair by pair; nothing where nobody contradicts anybody."""
+    listed = tuple(found)
+    if listed:
+        yield f"{indent}contradicting each other, and the refusal stands unless it is superseded:"
+    for one in listed:
+        for signal in (one.permits, one.refuses):
+            words = signal.evidence
+            yield f"{indent}  {_said(signal)} ({shown(words.document_url)}, {shown(words.at)}):"
+            yield f"{indent}    {shown(words.text)}"
 
 
 def _remarks(remarks: Iterable[Remark]) -> Iterator[str]:

@@ -26,6 +26,7 @@ from askfirst.rights.wire import (
     WireError,
     ask_to_wire,
     canonical,
+    contradiction_to_wire,
     member_table,
     moment,
     parse_observation,
@@ -81,7 +82,7 @@ def decide_line(table: Mapping[str, object], policies: Mapping[str, Policy] = PR
 
 def answer(decision: Decision) -> dict[str, Json]:
     """A decision as replay prints it: ``because`` are indexes into ``signals``."""
-    signals = decision.considered
+    signals = (*decision.considered, *decision.ruling.about_images)
     places = {signal: index for index, signal in enumerate(signals)}
     wire: dict[str, Json] = {
         "verdict": decision.verdict.word,
@@ -91,6 +92,7 @@ def answer(decision: Decision) -> dict[str, Json]:
         "because": [places[s] for s in decision.because],
         "remarks": [remark_to_wire(r) for r in decision.remarks],
         "ask": [ask_to_wire(a) for a in decision.ask],
+        "contradictions": [contradiction_to_wire(c) for c in decision.contradictions],
         "expires_at": None if decision.expires_at is None else timestamp(decision.expires_at),
     }
     return wire

@@ -21,8 +21,9 @@ from rich.text import Text
 
 from askfirst.cli import options
 from askfirst.edges.fetch_http import HttpFetch
-from askfirst.explain import quoted, shown
+from askfirst.explain import contradicted, quoted, shown
 from askfirst.gate import Gate
+from askfirst.rights.contradictions import contradictions
 from askfirst.rights.decide import decide
 from askfirst.rights.media import media_type
 from askfirst.rights.model import (
@@ -45,7 +46,16 @@ from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import PROFILES, STRICT, Policy
 from askfirst.rights.read import read
 from askfirst.rights.reader import outcome
-from askfirst.rights.wire import Json, ask_to_wire, canonical, remark_to_wire, signal_to_wire, timestamp
+from askfirst.rights.wire import (
+    Json,
+    ask_to_wire,
+    canonical,
+    contact_to_wire,
+    contradiction_to_wire,
+    remark_to_wire,
+    signal_to_wire,
+    timestamp,
+)
 from askfirst.wiring import DEFAULT_USER_AGENT, Settings, open_gate
 
 MAX_HOPS = 5
@@ -203,6 +213,8 @@ def _show(
             _show_signal(console, signal)
     else:
         console.print("Nothing is said about use: no machine-readable reservation and no permission was found.")
+    for line in contradicted(contradictions(reading.signals), indent=""):
+        console.print(line, markup=False, soft_wrap=True)
     _show_remarks(console, reading.remarks)
     console.print()
     _show_decisions(console, checked, decisions)
@@ -260,6 +272,8 @@ def _wire(checked: Checked, reading: Reading, decisions: Mapping[str, Mapping[Pu
         "not_asked": checked.not_asked,
         "observations": list(_observed(checked)),
         "signals": [signal_to_wire(s) for s in reading.signals],
+        "contradictions": [contradiction_to_wire(c) for c in contradictions(reading.signals)],
+        "contacts": [contact_to_wire(c) for c in reading.contacts],
         "remarks": [remark_to_wire(r) for r in reading.remarks],
         "decisions": {
             name: {purpose.value: _decision(decision) for purpose, decision in by_purpose.items()}

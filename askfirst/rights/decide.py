@@ -85,6 +85,7 @@ def rule(purpose: Purpose, reading: Reading, policy: Policy, *, stage: Stage, at
         verdict=verdict,
         because=because,
         considered=counted,
+        about_images=_about_images(reading, policy, at),
         remarks=_once(reading.remarks + set_aside),
         ask=_ask(purpose, verdict, because, found, reading.contacts),
         contradictions=found,
@@ -106,6 +107,12 @@ def count(signals: Iterable[Signal], policy: Policy, at: datetime) -> tuple[tupl
             kind, note = why
             aside.append(Remark(source=signal.source, kind=kind, note=note, evidence=signal.evidence))
     return tuple(counted), tuple(aside)
+
+
+def _about_images(reading: Reading, policy: Policy, at: datetime) -> tuple[Signal, ...]:
+    """What counts for the images on the page, and not for the page."""
+    said = [s for s in reading.signals if s.covers is Covers.PAGE_IMAGES]
+    return tuple(s for s in said if count((replace(s, covers=Covers.RESOURCE),), policy, at)[0])
 
 
 def _set_aside(signal: Signal, policy: Policy, at: datetime) -> tuple[RemarkKind, str] | None:

@@ -7,7 +7,9 @@ Rules of this file:
 
 1. A verdict is never a bool, and the order of :class:`Verdict` is the law: the larger one wins.
 2. Silence has no object.
-3. A :class:`Remark` is another type than a :class:`Signal`, so that it cannot weigh.
+3. A :class:`Remark` and a :class:`Contact` are other types than a :class:`Signal`, so that they cannot weigh.
+
+It is long and one thing: the vocabulary of all other modules.
 """
 
 from __future__ import annotations
@@ -344,13 +346,15 @@ class Ruling:
     """What follows from a reading under a policy, for one purpose and stage: a decision without its occasion.
 
     ``considered`` are the signals that counted under the policy; ``because`` those that carried the verdict, empty
-    only for silence. The same reading gives the same ruling, so rulings are shared between decisions.
+    only for silence; ``about_images`` those that count for the images on the page and not for the page. The same
+    reading gives the same ruling, so rulings are shared between decisions.
     """
 
     stage: Stage
     verdict: Verdict
     because: tuple[Signal, ...]
     considered: tuple[Signal, ...]
+    about_images: tuple[Signal, ...] = ()
     remarks: tuple[Remark, ...]
     ask: tuple[Ask, ...]
     contradictions: tuple[Contradiction, ...] = ()
