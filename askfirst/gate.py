@@ -108,7 +108,7 @@ class Gate:
 
     def recall(self, intent: Intent) -> Decision | None:
         """``before_fetch`` without waiting, when everything it needs is at hand and fresh; else None."""
-        if self.hearing.asks_registries or self.hearing.displays.of(intent.url):
+        if self.hearing.asks_registries or self.hearing.said_elsewhere(intent.url):
             return None
         now = self._clock()
         standing = self.hearing.at_hand(intent.url, now)
@@ -141,15 +141,18 @@ class Gate:
         others = named(seen, self.agent, self._naming, self.policy.care)
         looked = await self.hearing.look_at(others, besides=standing.observations) if others else ()
         parts = statements((*seen, *inside, *looked), self.agent, self._of_responses)
+        kept = html.relied_on(response)
         decision = await self._decide(
             intent,
             standing,
             (*answer.statements, *parts),
-            (*answer.observations, *hops, html.relied_on(response), *inside, *looked),
+            (*answer.observations, *hops, kept, *inside, *looked),
             Stage.KEEP,
         )
-        if parts:
-            self.hearing.displays.note(response, parts, Target.of(intent))
+        if may_be_html(response, intent):
+            await self.hearing.displays.note_page(response, parts, Target.of(intent))
+        elif decision.verdict is Verdict.REFUSE:
+            await self.hearing.displays.note_refusal(intent.url, decision.because, (kept, *inside))
         return decision
 
     def refused_by_head(self, intent: Intent, head: Observation, hops: Sequence[Observation] = ()) -> bool:

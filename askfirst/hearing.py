@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from askfirst.displays import Displays
 from askfirst.looking import Count, Looking, Seen
 from askfirst.ports import Cache, Fetch, Registry
-from askfirst.rights.model import Agent, Document, Observation, Origin, Outage
+from askfirst.rights.model import Agent, Document, Kind, Observation, Origin, Outage
 from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import Policy
 from askfirst.rights.read import bars, last_resorts, named, plan, readers_for, statements
@@ -74,12 +75,16 @@ class Hearing:
         self._others: dict[Document, asyncio.Task[Seen]] = {}
         self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self.displays = Displays()
+        self.displays = Displays(cache, salt=hashlib.sha256(policy.digest.encode()).hexdigest()[:12], count=count)
 
     @property
     def asks_registries(self) -> bool:
         """Whether there is anything to be asked about every single URL."""
         return bool(self._registries)
+
+    def said_elsewhere(self, url: str) -> bool:
+        """Whether another document may speak of what this URL names."""
+        return self.displays.must_ask(url) or bool(self.displays.of(url))
 
     async def look(self, origin: Origin, policy: Policy | None = None) -> tuple[Observation, ...]:
         """What the well-known documents of an origin say, without deciding or recording anything."""
@@ -128,13 +133,15 @@ class Hearing:
     # -- what an origin says -------------------------------------------------------------------------------------
 
     async def hear(self, url: str) -> tuple[Standing, Answer]:
-        """What the origin, the registries and the displaying pages say."""
+        """What the origin, the registries and the documents that speak of it elsewhere say."""
+        if self.displays.must_ask(url):
+            await self.displays.ask(url)
         return await asyncio.gather(self._standing(url), self._answer(url))
 
     def at_once(self, url: str, now: datetime) -> tuple[Standing, Answer] | None:
-        """The same without waiting, where no registry is asked and the origin is at hand."""
-        standing = None if self._registries else self.at_hand(url, now)
-        return None if standing is None else (standing, self._with_pages(url, UNASKED))
+        """The same without waiting, where nobody has to be asked about the URL and the origin is at hand."""
+        standing = None if self._registries or self.displays.must_ask(url) else self.at_hand(url, now)
+        return None if standing is None else (standing, self._with_others(url, UNASKED))
 
     def at_hand(self, url: str, now: datetime) -> Standing | None:
         """What the origin says, where that is at hand and fresh."""
@@ -213,8 +220,9 @@ class Hearing:
         return await asyncio.shield(task)
 
     async def _see_beside_rules(self, origin: Origin, document: Document) -> Seen:
-        """INVARIANT: the robots.txt beside it is looked at as well, so that what it bars is known the next time."""
+        """INVARIANT: the robots.txt beside it is known before it is asked for."""
         rules = [d for d in plan(origin, self._policy) if d.url == f"{origin}/robots.txt"]
+        await self._see(origin, rules)
         return (await self._see(origin, [*rules, document]))[-1]
 
     async def _see(self, origin: Origin, documents: Sequence[Document]) -> list[Seen]:
@@ -229,7 +237,8 @@ class Hearing:
         barred = {
             document: self._barred(document, one)
             for document, one in known.items()
-            if one is not None and one.answered(now) and bars(said, document.url, self._agent)
+            if (document.kind is not Kind.WELL_KNOWN or (one is not None and one.answered(now)))
+            and bars(said, document.url, self._agent)
         }
         asked = [document for document in documents if document not in barred]
         seen = await self._looking.look(origin, asked, [known[document] for document in asked])
@@ -241,13 +250,13 @@ class Hearing:
             self._last_seen.popitem(last=False)
         return [found[document] for document in documents]
 
-    def _barred(self, document: Document, known: Seen) -> Seen:
-        if self._looking.fresh(known):
+    def _barred(self, document: Document, known: Seen | None) -> Seen:
+        if known is not None and self._looking.fresh(known):
             return known
         blocked = Observation(document=document, outage=Outage.BLOCKED, observed_at=self._clock(), fresh_s=3_600)
-        return Seen(blocked, known.good)
+        return Seen(blocked, None if known is None else known.good)
 
-    # -- what registries and displaying pages say ----------------------------------------------------------------
+    # -- what registries and other documents say ----------------------------------------------------------------
 
     async def _answer(self, url: str) -> Answer:
         now = self._clock()
@@ -260,9 +269,9 @@ class Hearing:
                 self._answers[url] = answer
                 while len(self._answers) > MAX_ANSWERS:
                     self._answers.popitem(last=False)
-        return self._with_pages(url, answer)
+        return self._with_others(url, answer)
 
-    def _with_pages(self, url: str, answer: Answer) -> Answer:
+    def _with_others(self, url: str, answer: Answer) -> Answer:
         pages = self.displays.of(url)
         if not pages:
             return answer

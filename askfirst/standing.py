@@ -3,7 +3,8 @@
 Rules:
 
 1. Equal readings share one ruling. Statements give the same reading objects again, so readings are told apart by
-   identity; they are held beside the ruling, because an identity is only a key while its object lives.
+   identity; they are held beside the ruling, because an identity is only a key while its object lives. Statements
+   that say the same of every place are asked once.
 2. What a single response or a single URL said is not remembered: it would only push out what recurs.
 """
 
@@ -18,7 +19,7 @@ from askfirst.rights.model import NOTHING, Intent, Observation, Origin, Reading,
 from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import Policy
 from askfirst.rights.read import join_readings
-from askfirst.rights.reader import Statement, Target
+from askfirst.rights.reader import Constant, Statement, Target
 
 MAX_RULINGS = 4_096
 
@@ -38,22 +39,28 @@ class Standing:
     asked_whom: bool = False
     recorded: int = 0
     _rulings: dict[tuple[int, ...], tuple[Ruling, list[Reading]]] = field(default_factory=dict)
+    _always: list[Reading] = field(init=False)
+    _by_place: list[Statement] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._always = [s.reading for s in self.statements if isinstance(s, Constant)]
+        self._by_place = [s for s in self.statements if not isinstance(s, Constant)]
 
     def ruling(
         self, intent: Intent, parts: Sequence[Statement], policy: Policy, *, stage: Stage, at: datetime
     ) -> Ruling:
         """What follows for this intent from what the origin says and from ``parts``. ``policy`` is always the same."""
         place = Target.of(intent)
-        said = [statement.on(place) for statement in self.statements]
+        said = [statement.on(place) for statement in self._by_place]
         own = [reading for part in parts if (reading := part.on(place)) is not NOTHING] if parts else ()
         if own:
-            return rule(intent.purpose, join_readings([*said, *own]), policy, stage=stage, at=at)
+            return rule(intent.purpose, join_readings([*self._always, *said, *own]), policy, stage=stage, at=at)
         # identities, because an enum member's hash is a call into Python
         key = (id(intent.purpose), id(stage), *map(id, said))
         found = self._rulings.get(key)
         if found is not None and (found[0].expires_at is None or found[0].expires_at > at):
             return found[0]
-        ruling = rule(intent.purpose, join_readings(said), policy, stage=stage, at=at)
+        ruling = rule(intent.purpose, join_readings([*self._always, *said]), policy, stage=stage, at=at)
         if len(self._rulings) >= MAX_RULINGS:
             self._rulings.clear()
         self._rulings[key] = (ruling, said)

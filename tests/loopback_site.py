@@ -21,7 +21,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-LOOKED_AT = frozenset({"/robots.txt", "/ai.txt", "/.well-known/tdmrep.json"})
+LOOKED_AT = frozenset(
+    {"/robots.txt", "/ai.txt", "/.well-known/tdmrep.json", "/trust.txt", "/.well-known/trust.txt"}
+    | {"/.well-known/security.txt"}
+)
 """What is asked for to find out what may be asked for."""
 
 _CHUNK = b"<p>long</p>" * 6_000

@@ -168,6 +168,11 @@ def may_be_image(observation: Observation, intent: Intent | None = None) -> bool
     return told is None or told.startswith("image/") or (sniffed(observation.body) or "").startswith("image/")
 
 
+def looks_like_image(url: str) -> bool:
+    """Whether the URL ends as those of images do."""
+    return (_by_extension(url) or "").startswith("image/")
+
+
 def expected_image(intent: Intent) -> bool:
     """Whether an image is expected, by what was said before or by the end of the URL."""
     return ((intent.media and _named(intent.media)) or _by_extension(intent.url) or "").startswith("image/")

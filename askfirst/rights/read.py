@@ -87,6 +87,7 @@ def hears(reader: Reader, document: Document) -> bool:
 
 
 _ABOUT_A_WORK: Final = frozenset({Kind.RESPONSE, Kind.ASSET})
+_SAID_ELSEWHERE: Final = frozenset({Kind.PAGE, Kind.ORIGINAL})
 MAX_NAMED = 8
 """So many documents of a kind that others name are looked at."""
 
@@ -98,6 +99,8 @@ def named(
     naming = [r for r in readers if r.names is not None]
     found: dict[Kind, dict[Document, None]] = {}
     for seen in observations:
+        if seen.document.kind in _SAID_ELSEWHERE:
+            continue  # what such a document names bears on itself
         for reader in naming:
             if reader.names is not None and hears(reader, seen.document):
                 for name in reader.names(seen, agent):
