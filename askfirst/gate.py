@@ -24,6 +24,7 @@ from askfirst.ports import Cache, EdgeError, Fetch, Inspect, Registry
 from askfirst.recording import Record
 from askfirst.rights import html
 from askfirst.rights.decide import on_occasion, rule
+from askfirst.rights.listening import Listeners
 from askfirst.rights.media import content_type, may_be_html, media_type
 from askfirst.rights.model import (
     Agent,
@@ -87,11 +88,11 @@ class Gate:
         self._clock = clock
         self._count = count
         self._readers = readers_for(policy)
-        self._of_responses = tuple(r for r in self._readers if not _AFTER_THE_FETCH.isdisjoint(r.kinds))
+        self._of_responses = Listeners(r for r in self._readers if not _AFTER_THE_FETCH.isdisjoint(r.kinds))
         self._of_works = any(Kind.ASSET in r.kinds for r in self._readers)
-        self._naming = tuple(r for r in self._readers if r.names is not None)
-        self._before_body = tuple(r for r in self._readers if not r.reads_body)
-        self.head_fields = frozenset[str]().union(*(r.fields for r in self._before_body))
+        self._naming = Listeners(r for r in self._readers if r.names is not None)
+        self._before_body = Listeners(r for r in self._readers if not r.reads_body)
+        self.head_fields = frozenset[str]().union(*(r.fields for r in self._before_body.readers))
         self.hearing = Hearing(
             agent=agent,
             policy=policy,

@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from askfirst.displays import Displays
 from askfirst.looking import Count, Looking, Seen
 from askfirst.ports import Cache, Fetch, Registry
+from askfirst.rights.listening import Listeners
 from askfirst.rights.model import Agent, Document, Kind, Observation, Origin, Outage
 from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import Policy
@@ -56,8 +57,8 @@ class Hearing:
         self._fetch = fetch
         self._cache = cache
         self._registries = tuple(registries)
-        self._readers = readers_for(policy)
-        self._naming = tuple(r for r in self._readers if r.names is not None)
+        self._readers = Listeners(readers_for(policy))
+        self._naming = Listeners(r for r in self._readers.readers if r.names is not None)
         papers = operator_statement(policy)
         self._papers = () if papers is SILENT else (papers,)
         self._looking = Looking(
@@ -92,7 +93,7 @@ class Hearing:
         seen = await self._see(origin, plan(origin, policy))
         now = self._clock()
         found = tuple(o for one in seen for o in one.observations(now))
-        others = named(found, self._agent, readers_for(policy), policy.care)
+        others = named(found, self._agent, Listeners(readers_for(policy)), policy.care)
         return (*found, *await self.look_at(others))
 
     def standing_of(self, url: str) -> Standing | None:

@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
-from urllib.parse import urlsplit
 
 from askfirst.rights.inside import inside
+from askfirst.rights.listening import Listeners
 from askfirst.rights.model import (
     NOTHING,
     Agent,
@@ -77,50 +77,33 @@ def last_resorts(origin: Origin, policy: Policy) -> tuple[Document, ...]:
     )
 
 
-def hears(reader: Reader, document: Document) -> bool:
-    """Whether the reader listens to the document."""
-    if document.kind is Kind.WELL_KNOWN:
-        return Kind.WELL_KNOWN in reader.kinds and urlsplit(document.url).path in reader.paths
-    if document.kind is Kind.ORIGINAL:
-        return not _ABOUT_A_WORK.isdisjoint(reader.kinds)
-    return document.kind in reader.kinds
-
-
-_ABOUT_A_WORK: Final = frozenset({Kind.RESPONSE, Kind.ASSET})
 _SAID_ELSEWHERE: Final = frozenset({Kind.PAGE, Kind.ORIGINAL})
 MAX_NAMED = 8
 """So many documents of a kind that others name are looked at."""
 
 
-def named(
-    observations: Iterable[Observation], agent: Agent, readers: Iterable[Reader], care: Care
-) -> tuple[Document, ...]:
+def named(observations: Iterable[Observation], agent: Agent, readers: Listeners, care: Care) -> tuple[Document, ...]:
     """The documents on the web that the observed ones name, each once, the first eight of each kind."""
-    naming = [r for r in readers if r.names is not None]
     found: dict[Kind, dict[Document, None]] = {}
     for seen in observations:
         if seen.document.kind in _SAID_ELSEWHERE:
             continue  # what such a document names bears on itself
-        for reader in naming:
-            if reader.names is not None and hears(reader, seen.document):
+        for reader in readers.to(seen):
+            if reader.names is not None:
                 for name in reader.names(seen, agent):
                     if name.care <= care and is_web_url(name.document.url):
                         found.setdefault(name.document.kind, {})[name.document] = None
     return tuple(document for of_kind in found.values() for document in list(of_kind)[:MAX_NAMED])
 
 
-def statements(observations: Iterable[Observation], agent: Agent, readers: Sequence[Reader]) -> tuple[Statement, ...]:
+def statements(observations: Iterable[Observation], agent: Agent, readers: Listeners) -> tuple[Statement, ...]:
     """What each observed document says, parsed once; those that say nothing are left out. Never raises on content."""
-    found: list[Statement] = []
-    for seen in observations:
-        names = {name.lower() for name, _ in seen.headers}
-        for reader in readers:
-            if (reader.fields and reader.fields.isdisjoint(names)) or not hears(reader, seen.document):
-                continue
-            statement = reader.parse(seen, agent)
-            if statement is not SILENT:
-                found.append(_weighed(statement, seen))
-    return tuple(found)
+    return tuple(
+        _weighed(statement, seen)
+        for seen in observations
+        for reader in readers.to(seen)
+        if (statement := reader.parse(seen, agent)) is not SILENT
+    )
 
 
 def _weighed(statement: Statement, seen: Observation) -> Statement:
@@ -189,20 +172,23 @@ def read(intent: Intent, observations: Iterable[Observation], policy: Policy) ->
     Never raises on content. Observations of well-known documents count only at the intent's own origin.
     """
     target = Target.of(intent)
-    local = gathered(intent, observations, policy)
-    said = [s.on(target) for s in statements(local, intent.agent, readers_for(policy))]
+    readers = Listeners(readers_for(policy))
+    local = _gathered(intent, observations, policy.care, readers)
+    said = [s.on(target) for s in statements(local, intent.agent, readers)]
     said.append(operator_statement(policy).on(target))
-    said.append(unseen(local, intent.agent, policy))
+    said.append(_unseen(local, intent.agent, policy.care, readers))
     return join_readings(said)
 
 
-def gathered(intent: Intent, observations: Iterable[Observation], policy: Policy) -> tuple[Observation, ...]:
+def _gathered(
+    intent: Intent, observations: Iterable[Observation], care: Care, readers: Listeners
+) -> tuple[Observation, ...]:
     """The observations that count for an intent: those of its own origin, those that others name, and what is inside
     the work."""
     given = tuple(observations)
     home = origin_of(intent.url)
     local = [o for o in given if o.document.kind is not Kind.WELL_KNOWN or origin_of(o.document.url) == home]
-    names = {d.url: d.kind for d in named(local, intent.agent, readers_for(policy), policy.care)}
+    names = {d.url: d.kind for d in named(local, intent.agent, readers, care)}
     found = [_as_named(o, names) for o in given if o in local or o.document.url in names]
     if not any(o.document.kind is Kind.ASSET for o in given):
         found += [packet for o in given for packet in packets(o)]
@@ -225,7 +211,7 @@ def packets(response: Observation) -> tuple[Observation, ...]:
     return inside(response)
 
 
-def unseen(observations: Sequence[Observation], agent: Agent, policy: Policy) -> Reading:
+def _unseen(observations: Sequence[Observation], agent: Agent, care: Care, readers: Listeners) -> Reading:
     """A remark for each document that is named and was not looked at."""
     looked = {(o.document.kind, o.document.url) for o in observations}
     return Reading(
@@ -238,7 +224,7 @@ def unseen(observations: Sequence[Observation], agent: Agent, policy: Policy) ->
                     document_url=document.url, digest=_NOTHING_SEEN, at="not looked at", text="", spec=""
                 ),
             )
-            for document in named(observations, agent, readers_for(policy), policy.care)
+            for document in named(observations, agent, readers, care)
             if document.kind is Kind.LICENSE and (document.kind, document.url) not in looked
         )
     )

@@ -1,0 +1,73 @@
+"""Which readers hear which document, sorted once, so that a document is shown only to those that may hear it.
+
+1. A well-known document is heard at the paths of a reader, everything else by its kind.
+2. Another rendition of a work (ORIGINAL) is heard by whoever hears responses or packets.
+3. A response is not shown to a reader that needs one of its fields where there is none.
+4. Readers are given in the order in which they were listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from askfirst.rights.model import Kind, Observation
+from askfirst.rights.reader import Reader
+
+_ABOUT_A_WORK: Final = frozenset({Kind.RESPONSE, Kind.ASSET})
+_Listed = tuple[tuple[int, Reader], ...]
+
+
+class Listeners:
+    """Readers by what they listen to."""
+
+    __slots__ = ("_always", "_by_field", "_by_path", "_listed", "readers")
+
+    def __init__(self, readers: Iterable[Reader]) -> None:
+        self.readers = tuple(readers)
+        listed = tuple(enumerate(self.readers))
+        paths = {path for reader in self.readers for path in reader.paths}
+        self._by_path = {
+            path: tuple(r for r in self.readers if Kind.WELL_KNOWN in r.kinds and path in r.paths) for path in paths
+        }
+        self._listed: dict[Kind, _Listed] = {}
+        self._always: dict[Kind, tuple[Reader, ...]] = {}
+        self._by_field: dict[Kind, dict[str, _Listed]] = {}
+        for kind in Kind:
+            here = [(index, r) for index, r in listed if _hears(r, kind)]
+            self._listed[kind] = tuple((index, r) for index, r in here if not r.fields)
+            self._always[kind] = tuple(r for _, r in self._listed[kind])
+            names = {name for _, r in here for name in r.fields}
+            self._by_field[kind] = {name: tuple((i, r) for i, r in here if name in r.fields) for name in names}
+
+    def __bool__(self) -> bool:
+        return bool(self.readers)
+
+    def to(self, seen: Observation) -> Sequence[Reader]:
+        """Those that may hear it."""
+        kind = seen.document.kind
+        if kind is Kind.WELL_KNOWN:
+            return [
+                reader
+                for reader in self._by_path.get(urlsplit(seen.document.url).path, ())
+                if not reader.fields or any(name.lower() in reader.fields for name, _ in seen.headers)
+            ]
+        fields = self._by_field[kind]
+        more: dict[int, Reader] = {}
+        for name, _ in seen.headers:
+            if (listed := fields.get(name.lower())) is not None:
+                more.update(listed)
+        if not more:
+            return self._always[kind]
+        return [reader for _, reader in sorted((*self._listed[kind], *more.items()), key=_place)]
+
+
+def _hears(reader: Reader, kind: Kind) -> bool:
+    if kind is Kind.ORIGINAL:
+        return not _ABOUT_A_WORK.isdisjoint(reader.kinds)
+    return kind in reader.kinds
+
+
+def _place(listed: tuple[int, Reader]) -> int:
+    return listed[0]
