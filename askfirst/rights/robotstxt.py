@@ -64,9 +64,9 @@ _MISSPELLED: Final = {"dissallow", "dissalow", "disalow", "diasllow", "disallaw"
 _AGENT_PREFIXES: Final = ("user-agent", "useragent", "user agent")
 # records about AI that other modules read, or that nobody has specified; none of them is a Disallow
 _AI_KEY: Final = re.compile(r"(?:^|[-_ ])(?:ai|llms?|ml|tdm|train(?:ing)?)(?:$|[-_ ])|aitrain")
-_READ_ELSEWHERE: Final = {"disallowaitraining"}
-_NOT_READ_YET: Final = {"content-signal", "content-signals", "content-usage", "license"}
-_KNOWN_EXTENSIONS: Final = _READ_ELSEWHERE | _NOT_READ_YET | {"crawl-delay"}
+_USE_KEYS: Final = {"content-signal", "content-signals", "content-usage"}
+_READ_ELSEWHERE: Final = _USE_KEYS | {"disallowaitraining", "license"}
+_KNOWN_EXTENSIONS: Final = _READ_ELSEWHERE | {"crawl-delay"}
 _RECORD_KEY: Final = re.compile(r"[a-z][a-z0-9_ -]{0,62}")
 _TOKEN: Final = re.compile(r"[A-Za-z_-]*")
 _AGENT: Final = re.compile(r"[A-Za-z_-]+")
@@ -100,6 +100,21 @@ class Record:
     key: str
     value: str
     group_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The records with some keys as they concern one token, each in one list only. ``chosen``: of the groups that RFC
+    9309 chooses. ``careful``: which only one of the two readings takes to be in them. ``passed_over``: of the ``*``
+    groups, where a group names the token; of all these groups, where the user-agent line that counts stands only after
+    the record; and of other groups, where a blank line parts the record from the rules: before RFC 9309 it ended the
+    group. ``orphans``: above the first user-agent line, be it a sloppy one. Here an octet of a value that is not UTF-8
+    is a lone surrogate."""
+
+    chosen: tuple[Record, ...]
+    careful: tuple[Record, ...]
+    passed_over: tuple[Record, ...]
+    orphans: tuple[Record, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +355,67 @@ class RobotsTxt:
                     found.setdefault(line, value)
         return PatternIndex(self._entries((-line, found[line]) for line in sorted(found))) if found else None
 
+    def spoken(self, keys: frozenset[str], token: str) -> Spoken:
+        """The records with one of ``keys``, which are of those about use, by how they concern ``token``."""
+        raw = token.strip().lower()
+        bare = _TOKEN.match(raw)[0]  # type: ignore[index]  # the expression matches the empty string too
+        sides: list[tuple[set[int | None], set[int | None], dict[int, set[str]], set[str]]] = []
+        for groups, read, own in (
+            (self._literal, self._read, {bare} - {""}),
+            (self._careful, self._reread, {bare, raw} - {"", "*"}),
+        ):
+            named = groups.naming(own)
+            ours, anyone = set[int | None](named), set[int | None](groups.naming(("*",)))
+            heads = _heads(read, careful=groups.careful)
+            sides.append((ours or anyone, ours | anyone, heads, own if named else {"*"}))
+        found: tuple[list[Record], ...] = ([], [], [], [])
+        # INVARIANT: both passes find the same records, for a sloppy line never is one; only the groups may differ
+        for (line, key, value, group), again in zip(self._read.records, self._reread.records, strict=True):
+            if key not in keys:
+                continue
+            in_groups = list(zip((group, again[3]), sides, strict=True))
+            says = [at in chosen and not names.isdisjoint(heads[line]) for at, (chosen, _, heads, names) in in_groups]
+            if any(says):
+                place = 0 if all(says) else 1
+            elif any(at in concerned for at, (_, concerned, _, _) in in_groups):
+                place = 2
+            elif again[3] is None:
+                place = 3
+            elif line in self._parted():
+                place = 2
+            else:
+                continue
+            found[place].append(Record(line, key, value, group))
+        return Spoken(*map(tuple, found))
+
+    def _parted(self) -> set[int]:
+        """The lines that a blank line parts from the last rule above them, with no user-agent line in between."""
+        known = self._made.get("parted")
+        if isinstance(known, set):
+            return known
+        groups = self._reread.groups
+        rules = {abs(line) for group in groups for line, _ in group.rules}
+        agents = {line for group in groups for line, _ in group.agents}
+        parted: set[int] = set()
+        ruled = blank = False
+        for number, line in enumerate(self._lines, 1):
+            if number in rules or number in agents:
+                ruled, blank = number in rules, False
+            elif not line.strip():
+                blank = True
+            elif ruled and blank:
+                parted.add(number)
+        self._made["parted"] = parted
+        return parted
+
+    def path_spellings(self, path: str) -> tuple[str, ...]:
+        """The normal forms of a path in a record's value. The first is that of RFC 9309; whoever refuses has to look
+        for each of them."""
+        forms = spellings(path)
+        if self._is_utf8 or (latin_1 := _as_latin_1(path)) is path:
+            return forms
+        return (*forms, normalize(latin_1))
+
     def rules_for(self, token: str) -> RuleSet:
         """What the file says to ``token``: the merged groups that name it, or else the ``*`` groups."""
         known = self._sets.get(token)
@@ -555,6 +631,28 @@ def _sloppy_key(key: str) -> _Key | None:
     return _Key.USER_AGENT if key.startswith(_AGENT_PREFIXES) else None
 
 
+def _heads(read: _Pass, *, careful: bool) -> dict[int, set[str]]:
+    """By the line of a record about use, whom the user-agent lines name that it stands under, if such a record closes
+    their list as a rule does. To RFC 9309 it does not; to draft-ietf-aipref-attach it does, and people write so."""
+    lines: dict[int, list[int]] = {}
+    for line, key, _, group in read.records:
+        if key in _USE_KEYS and group is not None:
+            lines.setdefault(group, []).append(line)
+    heads: dict[int, set[str]] = {}
+    for group, numbers in lines.items():
+        agents = read.groups[group].agents
+        head: set[str] = set()
+        at = 0
+        for number in numbers:
+            fresh: set[str] = set()
+            while at < len(agents) and agents[at][0] < number:
+                fresh |= _names(agents[at][1], careful=careful)
+                at += 1
+                head = fresh
+            heads[number] = head
+    return heads
+
+
 def _notes(file: RobotsTxt) -> tuple[Note, ...]:
     # what says something about AI that is not read is named before anything else
     found = sorted(_remarkable(file), key=lambda entry: (entry[1] is not RemarkKind.NOT_COUNTED, entry[0]))
@@ -595,10 +693,10 @@ def _remarkable(file: RobotsTxt) -> Iterable[_Found]:
     for line, key, value, group_index in read.records:
         if key == "crawl-delay":
             yield from _remarkable_delay(line, value, group_index)
-        elif key not in unread and (key in _NOT_READ_YET or _AI_KEY.search(key)) and key not in _READ_ELSEWHERE:
+        elif key not in unread and key not in _READ_ELSEWHERE and _AI_KEY.search(key):
             unread.add(key)
-            about = "" if key in _NOT_READ_YET else ", which seems to be about AI, and nobody has specified it"
-            yield line, RemarkKind.NOT_COUNTED, f"not read yet: `{key}`{about}"
+            note = f"not read: `{key}`, which seems to be about AI, and nobody has specified it"
+            yield line, RemarkKind.NOT_COUNTED, note
     for group in file._literal.groups:  # noqa: SLF001  # the same
         for line, value in group.agents:
             token = _TOKEN.match(value)

@@ -14,6 +14,7 @@ The status table (RFC 9309 section 2.3.1, with our choices):
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from askfirst.rights.model import (
@@ -51,10 +52,34 @@ def read_robots(observation: Observation, agent: Agent) -> Statement:
     return _Rules(observation, robots_of(observation), agent)
 
 
+# several readers read one file. INVARIANT: the observation is held beside what is remembered of it, because an identity
+# is only a key while its object lives
+_REMEMBERED: Final = 4
+_recent: dict[int, tuple[Observation, RobotsTxt]] = {}
+
+
 def robots_of(observation: Observation) -> RobotsTxt:
-    """The file that was observed, read for the host that it was asked for at."""
+    """The file that was observed, read for the host that it was asked for at; the same object for the same observation,
+    while it is among the last few asked about."""
+    known = _recent.get(id(observation))
+    if known is not None and known[0] is observation:
+        return known[1]
     host = urlsplit(observation.document.url).hostname or ""
-    return parse(observation.body, truncated=observation.truncated, host=host)
+    robots = parse(observation.body, truncated=observation.truncated, host=host)
+    if len(_recent) >= _REMEMBERED:
+        _recent.clear()
+    _recent[id(observation)] = (observation, robots)
+    return robots
+
+
+def speaks_of(observation: Observation, *keys: bytes) -> bool:
+    """Whether a 2xx file may hold one of these words, which are in lower case: one look at its octets, UTF-16 included,
+    before it is taken apart for a record that nearly none has."""
+    if observation.outage is not None or observation.status is None or not 200 <= observation.status < 300:
+        return False
+    body = observation.body
+    octets = (body.replace(b"\0", b"") if b"\0" in body else body).lower()
+    return any(key in octets for key in keys)
 
 
 def _unread(observation: Observation, verdict: Verdict) -> Constant:
