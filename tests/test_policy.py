@@ -35,6 +35,8 @@ from askfirst.rights.policy import (
     STRICT,
     Mode,
     Policy,
+    PolicyError,
+    Tables,
     default_profile,
     parse_policy,
 )
@@ -57,6 +59,14 @@ registry = "obey"
 [max_age]
 "robots.txt" = 3600
 registry = 60
+
+[purpose_tokens]
+train = ["Model-Training", "ml-train"]
+search = []
+
+[ai_bots]
+names = ["NewCrawler"]
+needed = 2
 
 [[licence]]
 scope = "https://h.example/art/"
@@ -163,6 +173,10 @@ CHANGES = {
     "extends": ('extends = "strict"', 'extends = "opt-in"'),
     "mode": ('"ai.txt" = "log"', '"ai.txt" = "off"'),
     "mode gone": ('tdmrep = "off"', ""),
+    "purpose token": ('"ml-train"', '"ml-training"'),
+    "purpose of a token": ("search = []", 'search = ["plain-search"]'),
+    "AI bot": ('names = ["NewCrawler"]', 'names = ["OtherCrawler"]'),
+    "AI bots needed": ("needed = 2", "needed = 3"),
     "scope": ('scope = "h.example"', 'scope = "g.example"'),
     "purposes": ('["train", "tdm"]', '["train"]'),
     "reference": ("contract 7", "contract 8"),
@@ -199,6 +213,11 @@ def test_a_full_file_is_what_it_says() -> None:
     assert (policy.name, policy.silence, policy.care) == ("museum", STRICT.silence, Care.STRICT)
     assert policy.modes == {"ai.txt": Mode.LOG, "tdmrep": Mode.OFF}
     assert policy.max_age_s == {**MAX_AGE_S, "robots.txt": 3600, "registry": 60}
+    assert policy.tables == Tables(
+        purpose_tokens={Category.TRAIN: frozenset({"model-training", "ml-train"}), Category.SEARCH: frozenset()},
+        ai_bots=frozenset({"newcrawler"}),
+        ai_bots_needed=2,
+    )
     licence, consent, override = policy.papers
     assert (licence.kind, consent.kind, override.kind) == ("licence", "consent", "override")
     assert licence.record.categories == (Category.TDM, Category.TRAIN)
@@ -210,6 +229,38 @@ def test_a_full_file_is_what_it_says() -> None:
     assert all(paper.record.verdict is Verdict.ALLOW and paper.record.grantee is None for paper in policy.papers)
 
 
+BROKEN_TABLES = {
+    "tokens that are no table": ("purpose_tokens = ['a']", "p: purpose_tokens: must be a table"),
+    "tokens of no purpose": ("[purpose_tokens]\nfetch = ['a']", "p: purpose_tokens.fetch: unknown purpose; known are search, "),
+    "a token that is no list": ("[purpose_tokens]\ntrain = 'a'", "p: purpose_tokens.train: must be a list of texts"),
+    "a token that is no text": ("[purpose_tokens]\ntrain = [1]", "p: purpose_tokens.train: must be a list of texts"),
+    "a token that is empty": ("[purpose_tokens]\ntrain = [' ']", "p: purpose_tokens.train: must be a list of texts"),
+    "a token for everybody": ("[purpose_tokens]\ntrain = ['*']", "p: purpose_tokens.train: '*' names everybody"),
+    "bots that are no table": ("ai_bots = 3", "p: ai_bots: must be a table"),
+    "an unknown key of bots": ("[ai_bots]\nname = ['a']", "p: ai_bots.name: unknown key; known are names, needed"),
+    "bots that are no list": ("[ai_bots]\nnames = 'a'", "p: ai_bots.names: must be a list of texts"),
+    "a bot that is everybody": ("[ai_bots]\nnames = ['a', ' * ']", "p: ai_bots.names: '*' names everybody"),
+    "none needed": ("[ai_bots]\nneeded = 0", "p: ai_bots.needed: must be a whole number from 1 upward"),
+    "half a bot needed": ("[ai_bots]\nneeded = 1.5", "p: ai_bots.needed: must be a whole number from 1 upward"),
+    "a truth value needed": ("[ai_bots]\nneeded = true", "p: ai_bots.needed: must be a whole number from 1 upward"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "words"), BROKEN_TABLES.values(), ids=BROKEN_TABLES.keys())
+def test_a_broken_table_names_its_key(text: str, words: str) -> None:
+    """Tables of tokens and bots that cannot be used are told by the path of the key, and what to write instead."""
+    with pytest.raises(PolicyError) as raised:
+        parse_policy(text, where="p")
+    assert str(raised.value).startswith(words)
+
+
+def test_tables_that_add_nothing_are_the_shipped_ones() -> None:
+    """An empty table does not make another policy, and order, case and repeats are not content."""
+    assert parse_policy("[purpose_tokens]\n[ai_bots]", where="p") == OPT_IN
+    one = parse_policy("[ai_bots]\nnames = ['A', ' b ', 'a']", where="p")
+    assert one.digest == parse_policy("[ai_bots]\nnames = ['B', 'a']\nneeded = 1", where="p").digest != OPT_IN.digest
+
+
 def test_an_empty_file_is_opt_in() -> None:
     """What is not said is the default profile's."""
     assert parse_policy("", where="p") == OPT_IN
@@ -218,9 +269,10 @@ def test_an_empty_file_is_opt_in() -> None:
 def test_what_is_off_is_neither_asked_nor_looked_at() -> None:
     """OFF: no reader, no look. LOG: read and remarked, without effect."""
     off = parse_policy('extends = "opt-out"\n[signals]\ntdmrep = "off"\n"x-robots-tag" = "log"', where="p")
+    looked = {document.url for document in plan(origin_of(URL), OPT_OUT)}
     assert "tdmrep" not in {reader.protocol for reader in readers_for(off)}
     planned = {document.url for document in plan(origin_of(URL), off)}
-    assert planned == {"https://h.example/robots.txt", "https://h.example/ai.txt"}
+    assert looked - planned == {"https://h.example/.well-known/tdmrep.json"}
     assert decided(OPT_OUT, [RESERVED, NOAI]).verdict is Verdict.REFUSE
     logged = decided(off, [RESERVED, NOAI])
     assert (logged.verdict, logged.considered) == (Verdict.ALLOW, ())

@@ -8,9 +8,10 @@
 | robots.txt readers | RFC 9309 | RFC 9309 | RFC 9309 and an older one |
 
 A policy file is TOML: it ``extends`` a profile and may set ``[signals]`` (obey, log or off, by protocol), ``[max_age]``
-(seconds, only lower than the default counts), add to ``[purpose_tokens]`` and ``[ai_bots]``, and list ``[[licence]]``,
-``[[consent]]`` and ``[[override]]`` papers. A paper is a consent like any other: it never lifts an access rule. A
-broken file raises :class:`PolicyError` with the path of the key, and nothing starts.
+(seconds, only lower than the default counts), add to ``[purpose_tokens]`` (user-agent values in robots.txt, by purpose)
+and ``[ai_bots]`` (``names``, and how many are ``needed``), and list ``[[licence]]``, ``[[consent]]`` and
+``[[override]]`` papers. A paper is a consent like any other: it never lifts an access rule. A broken file raises
+:class:`PolicyError` with the path of the key, and nothing starts.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ class Tables:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What we chose. ``silence`` is the verdict on silence at each stage; ``modes`` are only those that differ from what
-    a protocol's mode is otherwise."""
+    """What we chose. ``silence`` is the verdict on silence at each stage; ``modes`` are only those that differ from
+    what a protocol's mode is otherwise."""
 
     name: str
     silence: Mapping[Stage, Verdict]
@@ -256,6 +257,8 @@ class _AiBots(TypedDict):
 def _words(value: object, where: str) -> frozenset[str]:
     if not isinstance(value, list) or not all(isinstance(word, str) and word.strip() for word in value):
         raise PolicyError(f"{where}: must be a list of texts that are not empty")
+    if any(word.strip() == "*" for word in value):
+        raise PolicyError(f"{where}: '*' names everybody; write the user-agent values that are meant")
     return frozenset(word.strip().lower() for word in value)
 
 

@@ -29,6 +29,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
+from askfirst.rights.ai_bots import AI_BOTS
 from askfirst.rights.model import Care, Category, Terms
 
 MAX_VALUE_CHARS: Final = 8_192
@@ -111,14 +112,6 @@ SILENT: Final = frozenset(
 """The rules that say nothing to us."""
 
 _WITH_ARGUMENT: Final = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
-
-AI_BOTS: Final = frozenset(
-    {"gptbot", "claudebot", "anthropic-ai", "claude-web", "google-extended", "applebot-extended", "ccbot"}
-    | {"omgili", "omgilibot", "webzio-extended", "meta-externalagent", "facebookbot", "amazonbot", "bytespider"}
-    | {"tiktokspider", "cohere-ai", "cohere-training-data-crawler", "ai2bot", "diffbot", "pangubot", "timpibot"}
-    | {"imagesiftbot", "yandexadditional", "img2dataset", "laiondownloader"},
-)
-"""Bots that collect for training, and names that only switch such a use off; in lower case."""
 
 
 def meaning(rule: Rule) -> Meaning | None:

@@ -29,6 +29,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from askfirst.rights.model import (
     NOTHING,
@@ -39,15 +40,14 @@ from askfirst.rights.model import (
     Evidence,
     Kind,
     Observation,
-    Outage,
     Reading,
     RemarkKind,
     Signal,
     Verdict,
 )
 from askfirst.rights.patterns import Pattern, PatternIndex, spellings
-from askfirst.rights.reader import SILENT, Constant, Reader, Statement, Target, evidence, outcome, remark
-from askfirst.rights.robotstxt import utf_16_codec
+from askfirst.rights.reader import Reader, Statement, Target, evidence, remark
+from askfirst.rights.site_file import MAX_LINES, is_page, lines_of, remarked, served_as_html, text_of, unread
 
 PROTOCOL = "ai.txt"
 _SPEC = "ai.txt as Spawning generates it"
@@ -82,37 +82,17 @@ _KNOWN_EXTENSIONS = frozenset().union(*_EXTENSIONS.values())
 
 def read_ai_txt(observation: Observation, agent: Agent) -> Statement:
     """What the origin's ai.txt says to this agent."""
-    unread = _unread(observation)
-    if unread is not None:
-        return unread
-    text = _decode(observation.body)
-    if text.lstrip()[:1] == "<":
-        return _remarked(observation, "an HTML or XML page stands in its place: no rule is read")
+    missing = unread(observation, partial(_signal, Verdict.DEFER), source=PROTOCOL, spec=_SPEC)
+    if missing is not None:
+        return missing
+    text = text_of(observation.body)
+    if is_page(text):
+        note = "an HTML or XML page stands in its place: no rule is read"
+        return remarked(observation, note, source=PROTOCOL, spec=_SPEC)
     file = _File(text, agent.product_token)
-    html = any("html" in value.lower() for value in observation.field_values("content-type"))
+    html = served_as_html(observation)
     floor = Care.STRICT if not file.spawning else Care.CONSERVATIVE if html else Care.LITERAL
     return _Rules(observation, file, floor=floor)
-
-
-def _unread(observation: Observation) -> Statement | None:
-    """What follows from the status alone; None when there is a file to read."""
-    status = observation.status
-    answered = observation.outage is None and status is not None and 200 <= status < 500 and status != 429
-    if not answered or status is None or 300 <= status < 400:
-        # house: of a look that was forbidden to us only a suspicious reader concludes anything
-        care = Care.STRICT if observation.outage is Outage.BLOCKED else Care.LITERAL
-        how = outcome(observation)
-        words = evidence(observation, at=how, text=how, spec=_SPEC)
-        return Constant(Reading(signals=(_signal(Verdict.DEFER, care, words),)))
-    if status in {401, 403}:
-        return _remarked(observation, "the file is closed: no rule is read")
-    return SILENT if status >= 400 or status == 204 else None
-
-
-def _remarked(observation: Observation, note: str) -> Statement:
-    how = outcome(observation)
-    words = evidence(observation, at=how, text=how, spec=_SPEC)
-    return Constant(Reading(remarks=(remark(PROTOCOL, RemarkKind.IGNORED, note, words),)))
 
 
 def _signal(verdict: Verdict, care: Care, words: Evidence) -> Signal:
@@ -130,10 +110,6 @@ def _signal(verdict: Verdict, care: Care, words: Evidence) -> Signal:
 # -- lines ----------------------------------------------------------------------------------------------------------
 
 
-def _decode(body: bytes) -> str:
-    return body.decode(utf_16_codec(body) or "utf-8", "replace").removeprefix("\ufeff")
-
-
 @dataclass(frozen=True, slots=True)
 class _Line:
     """``key: value`` or ``key = value``, without the comment; ``key`` in lower case. ``inner`` if it is indented, or
@@ -148,9 +124,6 @@ class _Line:
     @property
     def at(self) -> str:
         return f"line {self.number}"
-
-
-_MAX_LINES = 20_000
 
 
 def _lines(lines: list[str]) -> Iterator[_Line]:
@@ -312,9 +285,8 @@ class _File:
     """What the text holds for one agent."""
 
     def __init__(self, text: str, token: str) -> None:
-        lines = re.split(r"\r\n|\r|\n", text, maxsplit=_MAX_LINES)
-        self.cut = len(lines) > _MAX_LINES
-        self.lines = list(_lines(lines[:_MAX_LINES]))
+        lines, self.cut = lines_of(text)
+        self.lines = list(_lines(lines))
         keys = {line.key for line in self.lines}
         self.spawning = "user-agent" in keys and not keys.isdisjoint({"allow", "disallow"})
         self.draft = any(line.key in {"site-name", "training"} and not line.inner for line in self.lines)
@@ -418,7 +390,7 @@ def _extension(path: str) -> str | None:
 
 
 def _cut_at(observation: Observation, file: _File) -> str:
-    return f"line {_MAX_LINES}" if file.cut else f"byte {len(observation.body)}"
+    return f"line {MAX_LINES}" if file.cut else f"byte {len(observation.body)}"
 
 
 def _notes(observation: Observation, file: _File, floor: Care) -> Iterator[tuple[RemarkKind, str, str, str]]:
