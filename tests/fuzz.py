@@ -52,11 +52,12 @@ from askfirst.rights.model import (
 )
 from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.policy import OPT_IN, OPT_OUT, PROFILES, STRICT, Policy
-from askfirst.rights.read import read
+from askfirst.rights.read import packets, read
 from askfirst.rights.reader import Reader, Target
 from askfirst.rights.record import parse_line
 from askfirst.rights.signals import READERS
 from askfirst.rights.wire import decision_line, looked_at, observation_to_wire, parse_observation
+from tests import works
 
 AT = datetime(2026, 11, 24, 12, 0, 0, 250_000, tzinfo=UTC)
 AGENT = Agent(product_token="ExBot", user_agent="ExBot/1.0 (+https://ex.example/bot)")
@@ -109,9 +110,9 @@ def hold(case: Case) -> None:
     """Raises if anything raises, or if what was read, decided, recorded and replayed is not one and the same."""
     is_evidenced(case)
     is_given_again(case)
-    line = is_recorded(case)
-    if line is not None:
-        replays_from_what_is_kept(case, line)
+    decision = is_recorded(case)
+    if decision is not None:
+        replays_from_what_is_kept(case, decision)
 
 
 def is_evidenced(case: Case) -> None:
@@ -134,7 +135,7 @@ def is_given_again(case: Case) -> None:
     assert statement.on(Target.of(replace(case.intent))) is reading, "another object for the same question"
 
 
-def is_recorded(case: Case) -> bytes | None:
+def is_recorded(case: Case) -> Decision | None:
     """The decision is one line of the record, is read back as it was, and follows from the same observation. None for
     what is no URL of a resource, and is not decided about."""
     try:
@@ -146,24 +147,25 @@ def is_recorded(case: Case) -> bytes | None:
     line = decision_line(decision, b"[" + looked_at([case.seen]) + b"]")
     assert b"\n" not in line, "a line of the record with a line break in it"
     assert as_recorded(parse_line(line).decision) == as_recorded(decision), "the record is read back as something else"
-    _replays(case, line, case.seen)
+    _replays(case, decision, case.seen)
     assert summary(decision).replace("\t", " ").isprintable(), "a summary with control characters"
     assert explain(decision), "nothing to explain"
-    return line
+    return decision
 
 
-def replays_from_what_is_kept(case: Case, line: bytes) -> None:
-    """The decision also follows from the excerpts that the gate keeps as evidence."""
+def replays_from_what_is_kept(case: Case, decision: Decision) -> None:
+    """The decision also follows from the excerpts and packets that the gate keeps as evidence."""
     if case.seen.document.kind is Kind.RESPONSE:
-        _replays(case, line, html.relied_on(case.seen))
+        _replays(case, decision, html.relied_on(case.seen), *packets(case.seen))
     elif case.seen.document.kind is Kind.PAGE and may_be_html(case.seen):
         # what is no page displays nothing, and is never carried to images
         page = replace(case.seen, body=html.excerpt(case.seen, with_images=True), whole_digest=case.seen.digest)
-        _replays(case, line, page)
+        _replays(case, decision, page)
 
 
-def _replays(case: Case, line: bytes, seen: Observation) -> None:
-    wrong = replay_recorded(line, Evidenced([seen]), {case.policy.digest: case.policy})
+def _replays(case: Case, decision: Decision, *seen: Observation) -> None:
+    line = decision_line(decision, b"[" + looked_at(seen) + b"]")
+    wrong = replay_recorded(line, Evidenced(seen), {case.policy.digest: case.policy})
     assert wrong is None, wrong
 
 
@@ -213,14 +215,58 @@ _REGISTRY = (
     b'{"records":[{"scope":"https://h.example/art/p*","categories":["train"],"verdict":"grant","reference":"r"}]}',
     b'{"records":[{"scope":"h.example","categories":["tdm"],"verdict":"grant","valid_until":"2020-01-01T00:00:00+23:59"}]}',
 )
-SEEDS: tuple[bytes, ...] = (b"", *_ROBOTS, *_AI_TXT, *_TDM, *_PAGES, *_REGISTRY)
+_USES = (
+    b"User-agent: *\nContent-Signal: search=yes, ai-train=no, use=reference\nContent-Usage: train-ai=n\nAllow: /\n",
+    b"Content-signal: /art/ ai-train=yes\nUser-agent: ExBot\nContent-Usage: /art/ train-ai=y;x=1, search=n\nDisallow: /b",
+    b"User-agent: GPTBot\nUser-agent: Google-Extended\nDisallow: /\n\nUser-agent: *\nLicense: https://l.example/r.xml\n",
+)
+_TRUST = (
+    b"# trust.txt\nmember=https://h.example/\ndatatrainingallowed=no\ncontact=mailto:a@h.example\n",
+    b"Site-Name: h\nSite-URL: https://h.example\nTraining: conditional\n  Training-Allow: /a/*\nAgent: ExBot\n  Training: deny\n",
+    b'{"specVersion":"1.0","site":{"name":"h"},"policies":{"training":"allow"},"agents":{"ExBot":{"training":"deny"}}}',
+    b"Contact: mailto:security@h.example\nExpires: 2027-01-01T00:00:00Z\n",
+)
+_RSL = (
+    (
+        b'<rsl xmlns="https://rslstandard.org/rsl"><content url="/art/" server="https://s.example"><license><permits '
+        b'type="usage">ai-train search</permits><payment type="crawl"><amount currency="EUR">1</amount></payment></license>'
+        b"</content></rsl>"
+    ),
+    (
+        b'<r:rsl xmlns:r="https://rslstandard.org/rsl"><r:content url="/*$"><r:license><r:prohibits type="usage">ai-all'
+        b'</r:prohibits><r:legal type="contact">mailto:a@h.example</r:legal></r:license></r:content></r:rsl>'
+    ),
+    b'<!DOCTYPE rsl [<!ENTITY a "aa">]><rsl xmlns="https://rslstandard.org/rsl">&a;</rsl>',
+    (
+        b'{"@context":["http://www.w3.org/ns/odrl.jsonld","http://www.w3.org/ns/tdmrep.jsonld"],"@type":"Offer","assigner":'
+        b'{"vcard:fn":"H","vcard:hasEmail":"mailto:a@h.example"},"permission":[{"action":"tdm:mine","duty":[{}]}]}'
+    ),
+    (
+        b'<html><link rel="license" type="application/rsl+xml" href="/l.xml"><a rel=license href="https://creativecommons.org/'
+        b'licenses/by-nc/4.0/">x</a><script type="application/ld+json">{"@graph":[{"acquireLicensePage":"/buy"}]}</script>'
+    ),
+)
+_WORKS = (
+    works.data_mining("DMI-PROHIBITED-AIMLTRAINING"),
+    works.jpeg(works.data_mining("DMI-ALLOWED")),
+    works.png(works.data_mining("DMI-PROHIBITED-SEECONSTRAINT")),
+    works.pdf(works.xmp('<tdm:reservation xmlns:tdm="http://www.w3.org/ns/tdmrep/">1</tdm:reservation>')),
+    works.epub('<meta property="tdm:reservation">1</meta>'),
+    works.opf('<meta name="tdm:reservation" content="0"/>'),
+    works.jumbf("cawg.training-mining"),
+    b'[{"at":"EXIF 0x8298 Copyright","text":"(c) A. Person, no AI training"}]',
+)
+SEEDS: tuple[bytes, ...] = (
+    b"", *_ROBOTS, *_AI_TXT, *_TDM, *_PAGES, *_REGISTRY, *_USES, *_TRUST, *_RSL, *_WORKS,
+)  # fmt: skip
 TOKENS: tuple[bytes, ...] = (
     b"User-agent: *\n", b"Disallow: /", b"Allow: ", b"*", b"$", b"%2F", b"%", b"#", b":", b"\r", b"\n", b"\0",
     b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\xed\xa0\x80", b"\\ud800", b"\x1b[2J",
     b"\xe2\x80\xae", b'"', b"'", b"<meta name=robots content=", b"noai", b"noimageai", b"tdm-reservation", b"1", b"0",
     b"-1", b"1e999", b"NaN", b"[", b"{", b"}", b"]", b",", b"null", b"true", b'"location":"/"', b'"verdict":"refuse"',
     b"<", b">", b"<!--", b"</script>", b"ExBot", b"GPTBot", b"no", b"yes", b"training", b"https://[",
-    b"http://h.example:x/", b"../", b"\\", b"9" * 400,
+    b"http://h.example:x/", b"../", b"\\", b"9" * 400, b"Content-Signal: ai-train=no", b"train-ai=y", b"License: ",
+    b"DMI-PROHIBITED", b"<rdf:li>", b"<!DOCTYPE", b"]]>", b"jumb", b"<license>", b"=", b";",
 )  # fmt: skip
 FIELDS: tuple[tuple[str, str], ...] = (
     ("Content-Type", "text/html; charset=utf-8"),
@@ -234,6 +280,16 @@ FIELDS: tuple[tuple[str, str], ...] = (
     ("tdm-reservation", "1"),
     ("TDM-Reservation", "0, 0"),
     ("tdm-policy", "https://h.example/p.json"),
+    ("Content-Type", "application/rdf+xml"),
+    ("Content-Type", "application/c2pa"),
+    ("Content-Type", "application/oebps-package+xml"),
+    ("Content-Type", "application/vnd.askfirst.fields+json"),
+    ("Content-Usage", "train-ai=n, search=y"),
+    ("content-usage", 'ai-use="n", train-ai=N'),
+    ("Content-Signal", "ai-train=no, search=yes"),
+    ("Link", '<https://l.example/r.xml>; rel="license"; type="application/rsl+xml", </terms>; rel=terms-of-service'),
+    ("WWW-Authenticate", 'License error="invalid"'),
+    ("crawler-price", "USD 0.01"),
     ("Retry-After", "120"),
     ("", ""),
 )

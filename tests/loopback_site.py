@@ -21,11 +21,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-LOOKED_AT = frozenset(
-    {"/robots.txt", "/ai.txt", "/.well-known/tdmrep.json", "/trust.txt", "/.well-known/trust.txt"}
-    | {"/.well-known/security.txt"}
-)
+LOOKED_AT = frozenset({"/robots.txt", "/ai.txt", "/.well-known/tdmrep.json", "/trust.txt", "/.well-known/trust.txt"})
 """What is asked for to find out what may be asked for."""
+CONTACT = "/.well-known/security.txt"
+"""What is asked for to find out whom to ask."""
 
 _CHUNK = b"<p>long</p>" * 6_000
 _SEND_BUFFER_BYTES = 65_536
@@ -120,7 +119,7 @@ class Site:
 
     def page_visits(self) -> list[Visit]:
         """The requests for anything but the well-known documents."""
-        return [v for v in self.visits if v.path not in LOOKED_AT]
+        return [v for v in self.visits if v.path not in {*LOOKED_AT, CONTACT}]
 
     def looks(self, host: str) -> Counter[str]:
         """How often each well-known document of the host was asked for."""
@@ -147,7 +146,7 @@ class Site:
             async with self._changed:
                 self._changed.notify_all()
             await self._act(url)
-            if path not in LOOKED_AT:
+            if path not in {*LOOKED_AT, CONTACT}:
                 await self._act(len(self.page_visits()))
             return await self._reply(request, url)
         finally:

@@ -117,4 +117,4 @@ class Web:
 
 def is_look(path: Path) -> bool:
     """Whether a path is a place where rights are looked up, which nobody has to be asked about."""
-    return path in {"/robots.txt", "/ai.txt", "/license.xml"} or path.startswith("/.well-known/")
+    return path in {"/robots.txt", "/ai.txt", "/trust.txt", "/license.xml"} or path.startswith("/.well-known/")

@@ -133,9 +133,9 @@ def test_a_decision_on_a_response_follows_from_what_is_kept_of_it(
     """What is kept instead of a body gives the same decision as the body, whatever its type."""
     case = data.draw(cases(reader))
     case = replace(case, seen=replace(case.seen, body=start + rest))
-    line = is_recorded(case)
-    if line is not None:
-        replays_from_what_is_kept(case, line)
+    decision = is_recorded(case)
+    if decision is not None:
+        replays_from_what_is_kept(case, decision)
 
 
 @every_reader

@@ -15,7 +15,7 @@ from urllib.parse import urldefrag
 import pytest
 
 from askfirst.rights.policy import parse_policy
-from tests.loopback_site import Reply, Site
+from tests.loopback_site import LOOKED_AT, Reply, Site
 from tests.redis_server import free_port
 from tests.scrapy_crawl import AGENT, check_record, crawl, decisions, run_python
 
@@ -128,7 +128,7 @@ async def test_every_way_in_is_asked_about(site: Site, tmp_path: Path) -> None:
     assert stats["askfirst/fetch/allow"] == 4
     assert stats["askfirst/keep/allow"] == 4
     assert stats["askfirst/fetch/refuse"] == stats["askfirst/fetch/refuse/robots.txt"] == 4
-    assert stats["askfirst/looks/asked"] == 3
+    assert stats["askfirst/looks/asked"] == len(LOOKED_AT)
 
 
 REDIRECTS = """
