@@ -40,8 +40,9 @@ def contradictions(signals: Iterable[Signal]) -> tuple[Contradiction, ...]:
     return tuple(found.values())
 
 
-def _place(signal: Signal) -> tuple[str, str, str]:
-    return signal.source, signal.evidence.document_url, signal.evidence.at
+def _place(signal: Signal) -> tuple[str, str, str, str]:
+    words = signal.evidence
+    return signal.source, words.document_url, words.digest, words.at
 
 
 def _collide(permitted: Category, refused: Category) -> bool:
