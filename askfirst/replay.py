@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from askfirst.ports import Inspect
 from askfirst.rights.decide import decide
-from askfirst.rights.media import media_type
+from askfirst.rights.media import content_type, media_type
 from askfirst.rights.model import Agent, Decision, Document, Intent, Kind, Observation, Purpose, Stage
 from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.policy import PROFILES, Policy, default_profile
-from askfirst.rights.read import read
+from askfirst.rights.read import packets, read
 from askfirst.rights.record import Looked, parse_line
+from askfirst.rights.signals.c2pa_report import REPORT_TYPE
 from askfirst.rights.wire import (
     Json,
     WireError,
@@ -48,19 +50,29 @@ DEFAULT_AT = datetime(2026, 1, 1, tzinfo=UTC)
 _WELL_KNOWN = frozenset({"/robots.txt", "/ai.txt", "/trust.txt", "/llms.txt", "/humans.txt", "/security.txt"})
 
 
-def replay_line(line: bytes, policies: Mapping[str, Policy] = PROFILES) -> tuple[bytes, bool]:
-    """The answer to one line, and whether it could be answered. Never raises on content."""
+def sees_nothing(response: Observation) -> Sequence[Observation]:  # noqa: ARG001  # it looks at nothing
+    """The inspector that there is where nobody gives one."""
+    return ()
+
+
+def replay_line(
+    line: bytes, policies: Mapping[str, Policy] = PROFILES, *, inspect: Inspect = sees_nothing
+) -> tuple[bytes, bool]:
+    """The answer to one line, and whether it could be answered. ``inspect`` reads in whole bodies what only a library
+    can read. Never raises on content."""
     identity: Json = None
     try:
         table = member_table(msgspec.json.decode(line), "line")
         given = table.get("id")
         identity = given if isinstance(given, str | int) else None
-        return canonical({"id": identity, **answer(decide_line(table, policies))}), True
+        return canonical({"id": identity, **answer(decide_line(table, policies, inspect=inspect))}), True
     except (WireError, UrlError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return canonical({"id": identity, "error": _one_line(error)}), False
 
 
-def decide_line(table: Mapping[str, object], policies: Mapping[str, Policy] = PROFILES) -> Decision:
+def decide_line(
+    table: Mapping[str, object], policies: Mapping[str, Policy] = PROFILES, *, inspect: Inspect = sees_nothing
+) -> Decision:
     """The decision that a replay line asks for. Raises WireError or UrlError."""
     url = _text(table, "url")
     if url is None:
@@ -71,13 +83,24 @@ def decide_line(table: Mapping[str, object], policies: Mapping[str, Policy] = PR
     stage = _choice(table, "stage", {s.value: s for s in Stage}, Stage.KEEP)
     said_at = table.get("at")
     at = None if said_at is None else moment(said_at, "at")
-    observations = _observations(table, url, at)
+    observations = inspected(_observations(table, url, at), inspect)
     at = at or max((o.observed_at for o in observations), default=DEFAULT_AT)
     media = _text(table, "media") or next(
         (media_type(o) for o in observations if o.document.kind is Kind.RESPONSE and o.document.url == url), None
     )
     intent = Intent(url=url, agent=_agent(table.get("agent")), purpose=purpose, media=media)
     return decide(intent, read(intent, observations, policy), policy, stage=stage, at=at)
+
+
+def inspected(observations: tuple[Observation, ...], inspect: Inspect) -> tuple[Observation, ...]:
+    """The observations, with what an inspector finds in the bodies that are whole, unless it found it before."""
+    if any(content_type(o) == REPORT_TYPE for o in observations if o.document.kind is Kind.ASSET):
+        return observations
+    found = tuple(report for o in observations for report in inspect(o))
+    if not found or any(o.document.kind is Kind.ASSET for o in observations):
+        return (*observations, *found)
+    # read() looks inside bodies only where no observation says what is inside them
+    return (*observations, *(packet for o in observations for packet in packets(o)), *found)
 
 
 def answer(decision: Decision) -> dict[str, Json]:

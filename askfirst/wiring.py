@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from askfirst.addresses import AddressError, AddressPolicy
+from askfirst.edges import c2pa_manifest
 from askfirst.edges.cache_memory import MemoryCache
 from askfirst.edges.cache_sqlite import SqliteCache
 from askfirst.edges.decision_log import JsonlLog
@@ -27,11 +28,12 @@ from askfirst.edges.registry_http import HttpRegistry
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import Gate, utc_now
 from askfirst.looking import Count
-from askfirst.ports import Cache, EdgeError, Registry
+from askfirst.ports import Cache, EdgeError, Inspect, Registry
 from askfirst.recording import NoRecord, Record, Recording
 from askfirst.rights.model import Agent, Purpose
-from askfirst.rights.policy import PROFILES, Policy, PolicyError, default_profile, parse_policy
+from askfirst.rights.policy import PROFILES, STRICT, Mode, Policy, PolicyError, default_profile, parse_policy
 from askfirst.rights.signals import PROTOCOLS
+from askfirst.rights.training_mining import PROTOCOL as C2PA
 
 DEFAULT_OUT = "askfirst-record"
 DEFAULT_USER_AGENT = "AskFirstBot/0.1 (+https://askfirst.example/bot)"
@@ -59,6 +61,7 @@ class Settings:
     registry_token: str | None = None
     addresses: AddressPolicy | None = None
     look_timeout_s: float = 20
+    c2pa_trust: Path | None = None
 
     @property
     def agent(self) -> Agent:
@@ -170,6 +173,31 @@ def open_registry(spec: str, *, token: str | None = None, user_agent: str = DEFA
     return SqliteRegistry(path, name=str(path), clock=utc_now)
 
 
+def open_inspect(policy: Policy = STRICT, trust: Path | None = None) -> Inspect:
+    """What validates C2PA manifests, where c2pa-python is installed and the policy asks; else what sees nothing.
+    ``trust`` is a PEM file of the root certificates of trusted signers. Raises SettingsError."""
+    anchors = None if trust is None else _anchors(trust)
+    if policy.mode(C2PA) is Mode.OFF or not c2pa_manifest.available():
+        return lambda _response: ()
+    try:
+        return c2pa_manifest.C2paManifest(anchors)
+    except EdgeError as error:
+        raise SettingsError(f"ASKFIRST_C2PA_TRUST {str(trust)!r}: {error}") from None
+
+
+def _anchors(trust: Path) -> str:
+    if not c2pa_manifest.available():
+        raise SettingsError("ASKFIRST_C2PA_TRUST: needs c2pa-python; install askfirst[c2pa], or leave the setting out")
+    try:
+        return trust.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            f"ASKFIRST_C2PA_TRUST {str(trust)!r}: {error.strerror}; name a PEM file of root certificates"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"ASKFIRST_C2PA_TRUST {str(trust)!r}: not text, and so not PEM") from None
+
+
 def open_gate(
     settings: Settings,
     *,
@@ -187,6 +215,7 @@ def open_gate(
         open_registry(spec, token=settings.registry_token, user_agent=settings.user_agent)
         for spec in settings.registries
     ]
+    inspect = open_inspect(settings.chosen_policy, settings.c2pa_trust)
     record: Record = NoRecord()
     if settings.out is not None:
         _make(settings.out)
@@ -207,6 +236,7 @@ def open_gate(
         cache=cache,
         record=record,
         registries=registries,
+        inspect=inspect,
         worker=run,
         # A look takes no longer than this, so a claim that lasts longer belongs to a dead worker.
         claim_s=math.ceil(settings.look_timeout_s) + 5,

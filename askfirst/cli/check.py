@@ -23,6 +23,7 @@ from askfirst.cli import options
 from askfirst.edges.fetch_http import HttpFetch
 from askfirst.explain import contradicted, quoted, shown
 from askfirst.gate import Gate
+from askfirst.replay import inspected
 from askfirst.rights.contradictions import contradictions
 from askfirst.rights.decide import decide
 from askfirst.rights.media import media_type
@@ -56,7 +57,7 @@ from askfirst.rights.wire import (
     signal_to_wire,
     timestamp,
 )
-from askfirst.wiring import DEFAULT_USER_AGENT, Settings, open_gate
+from askfirst.wiring import DEFAULT_USER_AGENT, Settings, open_gate, open_inspect
 
 MAX_HOPS = 5
 MAX_PAGE_BYTES = 8_388_608
@@ -139,7 +140,8 @@ async def _look(url: str, told: Settings) -> Checked:
         max_redirects=0,
     )
     try:
-        return await _walk(url, told, gate, step)
+        checked = await _walk(url, told, gate, step)
+        return replace(checked, observations=inspected(checked.observations, open_inspect(gate.policy)))
     finally:
         await step.close()
         await gate.close()

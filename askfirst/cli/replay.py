@@ -14,7 +14,7 @@ from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.replay import Evidenced, replay_line, replay_recorded
 from askfirst.rights.policy import PROFILES, Policy
-from askfirst.wiring import SettingsError, load_policy
+from askfirst.wiring import SettingsError, load_policy, open_inspect
 
 
 def replay(
@@ -39,10 +39,10 @@ def replay(
     if folder is not None:
         _record(folder, policies)
         return
-    good = True
+    good, inspect = True, open_inspect()
     for line in _lines(str(source)):
         if line.strip():
-            answer, answered = replay_line(line, policies)
+            answer, answered = replay_line(line, policies, inspect=inspect)
             good = good and answered
             sys.stdout.buffer.write(answer + b"\n")
     sys.stdout.buffer.flush()

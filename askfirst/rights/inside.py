@@ -35,8 +35,10 @@ from askfirst.rights.carriers import (
     scan,
     tiff,
 )
+from askfirst.rights.jumbf import without_files
 from askfirst.rights.media import HTML_TYPES, begins_as_html, content_type
 from askfirst.rights.model import Document, Kind, Observation
+from askfirst.rights.wire import digest
 
 __all__ = ["C2PA", "FIELDS", "OPF", "UNREADABLE", "XMP", "inside"]
 
@@ -75,13 +77,16 @@ def inside(response: Observation) -> tuple[Observation, ...]:
 
 
 def _observation(response: Observation, packet: Packet) -> Observation:
+    # a manifest store may hold pictures, and what is refused must not be kept as its own evidence
+    kept = without_files(packet.body) if packet.media_type == C2PA else None
     most = MOST_EXTENDED_BYTES if packet.media_type == XMP else MOST_BYTES[packet.media_type]
     return Observation(
         document=Document(kind=Kind.ASSET, url=response.document.url, max_bytes=most),
         headers=(("Content-Type", packet.media_type),),
-        body=packet.body,
+        body=packet.body if kept is None else kept,
         truncated=packet.cut,
         observed_at=response.observed_at,
+        whole_digest=None if kept is None else digest(packet.body),
     )
 
 
