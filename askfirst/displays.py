@@ -26,7 +26,7 @@ import msgspec
 from askfirst.ports import Cache, EdgeError
 from askfirst.rights import html
 from askfirst.rights.media import looks_like_image
-from askfirst.rights.model import Covers, Kind, Observation, Signal
+from askfirst.rights.model import Care, Covers, Kind, Observation, Signal
 from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.patterns import target
 from askfirst.rights.reader import Statement, Target
@@ -51,8 +51,9 @@ def _may_show_renditions(body: bytes) -> bool:
 class Displays:
     """What was said elsewhere, by image."""
 
-    def __init__(self, cache: Cache, *, salt: str, count: Callable[[str], None]) -> None:
+    def __init__(self, cache: Cache, *, care: Care, salt: str, count: Callable[[str], None]) -> None:
         self._cache = cache
+        self._care = care
         self._salt = salt
         self._count = count
         self._said: OrderedDict[str, tuple[Observation, ...]] = OrderedDict()
@@ -90,7 +91,11 @@ class Displays:
                 images = tuple(dict.fromkeys(map(one_spelling, group)))
                 for image in images:
                     _remember(self._renditions, image, images)
-        if any(signal.covers is Covers.PAGE_IMAGES for part in said for signal in part.on(place).signals):
+        if any(
+            signal.covers is Covers.PAGE_IMAGES and signal.care <= self._care
+            for part in said
+            for signal in part.on(place).signals
+        ):
             page = replace(
                 response,
                 document=replace(response.document, kind=Kind.PAGE),

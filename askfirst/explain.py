@@ -21,8 +21,9 @@ _DONE = {
 }
 
 _KEYWORDS = re.compile(
-    r"dis+all?ow|noimageai|noai|noml|noarchive|noindex|nocache|nosnippet|tdm-reservation"
-    r"|status \d+|outage \S+|refuse|grant",
+    r"dis+all?ow|noimageai|noai|noml|noarchive|noindex|nocache|nosnippet|tdm[-:]reservation"
+    r"|DMI-[A-Z-]+|(?:ai-train|ai-input|train-ai|ai-use|search)\s*=\s*\w+|datatrainingallowed|notAllowed|constrained"
+    r"|prohibits|payment|crawler-price|status \d+|outage \S+|refuse|grant",
     re.IGNORECASE,
 )
 
@@ -81,8 +82,11 @@ def _lines(decision: Decision, policy_name: str | None) -> Iterator[str]:
     yield from contradicted(decision.contradictions)
     yield from _remarks(decision.remarks)
     for ask in decision.ask:
-        whom = " or ".join(part for part in (ask.contact, ask.terms_url) if part) or "the publisher"
+        where = " or ".join(part for part in (ask.contact, ask.terms_url) if part)
+        whom = ", ".join(part for part in (ask.name, where) if part) or "the publisher"
         yield f"  ask {shown(whom)}: {shown(ask.why)}"
+        if ask.note is not None:
+            yield f"    note: {shown(ask.note)}"
 
 
 def contradicted(found: Iterable[Contradiction], *, indent: str = "  ") -> Iterator[str]:

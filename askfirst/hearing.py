@@ -76,7 +76,9 @@ class Hearing:
         self._others: dict[Document, asyncio.Task[Seen]] = {}
         self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self.displays = Displays(cache, salt=hashlib.sha256(policy.digest.encode()).hexdigest()[:12], count=count)
+        self.displays = Displays(
+            cache, care=policy.care, salt=hashlib.sha256(policy.digest.encode()).hexdigest()[:12], count=count
+        )
 
     @property
     def asks_registries(self) -> bool:

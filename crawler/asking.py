@@ -1,10 +1,14 @@
 """``OUT/ask.csv``: whom to ask for what, from everything that was refused, over all runs of the directory.
 
-One row for each registrable domain, subject, contact, terms and purpose; how many addresses it is about, and one of
-them as an example. Contact and terms are there where they were published.
+One row for each rightsholder, purpose and subject; how many addresses it is about, and one of them as an example. Name,
+contact, terms and note are there where they were published.
 
-1. The decision logs are read as a stream. Which addresses were counted is kept in a temporary database on disk.
-2. house: a cell that a spreadsheet would take for a formula is written with an apostrophe before it: the words are
+1. A rightsholder is who is reached by the same mail or telephone, on whatever site; else who has the same name on one
+   site, and the same page to ask at and the same terms.
+2. house: of one name on one site eight such pages and terms are told apart, for some sites have a page for each image.
+   The others are counted with the first.
+3. The decision logs are read as a stream. Which addresses were counted is kept in a temporary database on disk.
+4. house: a cell that a spreadsheet would take for a formula is written with an apostrophe before it: the words are
    strangers' words.
 """
 
@@ -23,7 +27,11 @@ from askfirst.edges.decision_log import read_log
 from crawler.domains import registrable_domain
 
 FILE_NAME = "ask.csv"
-COLUMNS = ("registrable_domain", "purpose", "about", "why", "contact", "terms_url", "example_url", "urls")
+COLUMNS = (
+    "registrable_domain", "name", "contact", "terms_url", "purpose", "about", "why", "note", "example_url", "urls",
+)  # fmt: skip
+MAX_PAGES_OF_A_NAME = 8
+MAX_DOMAINS = 20
 
 
 class _Ask(msgspec.Struct):
@@ -32,6 +40,8 @@ class _Ask(msgspec.Struct):
     why: str
     contact: str = ""
     terms_url: str = ""
+    name: str = ""
+    note: str = ""
 
 
 class _Decision(msgspec.Struct):
@@ -40,38 +50,84 @@ class _Decision(msgspec.Struct):
 
 
 class Asking(NamedTuple):
-    """One row of the file."""
+    """One row of the file. ``registrable_domain`` has a space between several; ``why`` and ``note`` are those of the
+    first address, which is ``example_url``."""
 
     registrable_domain: str
+    name: str
+    contact: str
+    terms_url: str
     purpose: str
     about: str
     why: str
-    contact: str
-    terms_url: str
+    note: str
     example_url: str
     urls: int
+
+
+class _Row(NamedTuple):
+    number: int
+    ask: _Ask
+    example_url: str
+    domains: dict[str, None]
+
+
+class _Rows:
+    """The rows so far, by whom to ask and, below that, by page and terms."""
+
+    def __init__(self) -> None:
+        self.rows: list[_Row] = []
+        self._by_whom: dict[tuple[str, ...], dict[tuple[str, str], _Row]] = {}
+
+    def of(self, ask: _Ask, domain: str, url: str) -> _Row:
+        """The row that this belongs to."""
+        direct = ask.contact.startswith(("mailto:", "tel:"))
+        whom = (ask.contact if direct else domain, ask.name, ask.purpose, ask.about)
+        rows = self._by_whom.setdefault(whom, {})
+        page = (ask.contact, ask.terms_url)
+        row = rows.get(page)
+        if row is None and len(rows) < MAX_PAGES_OF_A_NAME:
+            row = rows[page] = _Row(len(self.rows), ask, url, {})
+            self.rows.append(row)
+        elif row is None:
+            row = next(iter(rows.values()))
+        if len(row.domains) < MAX_DOMAINS:
+            row.domains[domain] = None
+        return row
 
 
 def read_asking(out: Path) -> list[Asking]:
     """The rows, sorted. Raises EdgeError when a log cannot be read."""
     decoder = msgspec.json.Decoder(_Decision)
-    known: dict[tuple[str, str, str, str, str], tuple[int, _Ask, str]] = {}
+    rows = _Rows()
     seen = sqlite3.connect("")  # an anonymous file that SQLite deletes
     try:
         seen.execute("CREATE TABLE seen (subject INTEGER, url BLOB, PRIMARY KEY (subject, url)) WITHOUT ROWID")
         for decision in _refusals(out, decoder):
             domain = registrable_domain(decision.url)
             for ask in decision.ask:
-                subject = (domain, ask.about, ask.contact, ask.terms_url, ask.purpose)
-                number = known.setdefault(subject, (len(known), ask, decision.url))[0]
+                row = rows.of(ask, domain, decision.url)
                 url = sha256(decision.url.encode("utf-8", "surrogatepass")).digest()[:12]
-                seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (number, url))
+                seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (row.number, url))
         urls: dict[int, int] = dict(seen.execute("SELECT subject, count(*) FROM seen GROUP BY subject"))
     finally:
         seen.close()
-    return sorted(
-        Asking(domain, purpose, about, ask.why, contact, terms_url, example, urls[number])
-        for (domain, about, contact, terms_url, purpose), (number, ask, example) in known.items()
+    return sorted(_asking(row, urls[row.number]) for row in rows.rows)
+
+
+def _asking(row: _Row, urls: int) -> Asking:
+    ask = row.ask
+    return Asking(
+        registrable_domain=" ".join(sorted(row.domains)),
+        name=ask.name,
+        contact=ask.contact,
+        terms_url=ask.terms_url,
+        purpose=ask.purpose,
+        about=ask.about,
+        why=ask.why,
+        note=ask.note,
+        example_url=row.example_url,
+        urls=urls,
     )
 
 

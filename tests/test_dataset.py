@@ -164,8 +164,8 @@ def _refusal(url: str, ask: str, *, because: str = "[]") -> bytes:
 
 
 def test_whom_to_ask_is_told_once_for_each_subject(tmp_path: Path) -> None:
-    """One row for each domain, subject, contact, terms and purpose, sorted, with the number of addresses; strangers'
-    words are no formulas; a torn last line is passed over."""
+    """One row for each rightsholder, subject and purpose, sorted, with the number of addresses; strangers' words are no
+    formulas; a torn last line is passed over."""
     tdm = '{"about":"tdmrep.json","contact":"=cmd()","purpose":"train","terms_url":"http://t/","why":"w"}'
     silence = '{"about":"silence","purpose":"train","why":"nothing"}'
     _log(
@@ -186,6 +186,29 @@ def test_whom_to_ask_is_told_once_for_each_subject(tmp_path: Path) -> None:
     assert rows[1]["contact"] == "'=cmd()"
     assert rows[1]["terms_url"] == "http://t/"
     assert harmless("mailto:a@b.example") == "mailto:a@b.example"
+
+
+def test_a_rightsholder_with_several_sites_is_asked_once(tmp_path: Path) -> None:
+    """The same mail is the same rightsholder on every site; the same page of terms is not. Pages without end are
+    eight rows."""
+    ana = '{"about":"TDM policy","contact":"mailto:ana@a.example","name":"Ana","note":"duty","purpose":"tdm","why":"w"}'
+    license_page = '{"about":"silence","purpose":"train","terms_url":"https://cc.example/by","why":"w"}'
+    stock = '{{"about":"silence","contact":"https://s.example/buy/{0}","purpose":"train","why":"w"}}'
+    _log(
+        tmp_path,
+        _refusal("http://b.example/1", ana),
+        _refusal("http://a.example/1", ana),
+        _refusal("http://c.example/1", license_page),
+        _refusal("http://d.example/1", license_page),
+        *(_refusal(f"http://s.example/{n}", stock.format(n)) for n in range(20)),
+    )
+    rows = read_asking(tmp_path)
+    assert [(r.registrable_domain, r.name, r.note, r.urls) for r in rows[:3]] == [
+        ("a.example b.example", "Ana", "duty", 2),
+        ("c.example", "", "", 1),
+        ("d.example", "", "", 1),
+    ]
+    assert sorted(r.urls for r in rows[3:]) == [1, 1, 1, 1, 1, 1, 1, 13]
 
 
 def test_a_summary_needs_nothing_but_the_records(tmp_path: Path) -> None:

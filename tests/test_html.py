@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from askfirst.rights.html import elements, excerpt
+from askfirst.rights import json_ld
+from askfirst.rights.html import elements, excerpt, relied_on
 from askfirst.rights.media import begins_as_html, is_html, is_image, may_be_html, may_be_image, media_type
 from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Purpose
 
@@ -370,3 +371,146 @@ def test_of_two_content_attributes_the_first_one_counts(tag: str) -> None:
         observed_at=datetime(2026, 11, 24, tzinfo=UTC),
     )
     assert [meta.content for meta in elements(page).metas] in (["noai"], ["noimageai"])
+
+
+# -- license links, scripts and renditions ----------------------------------------------------------------------------
+
+
+def test_license_links() -> None:
+    """Elements whose rel has one of the two words, with absolute addresses, places by element and word."""
+    seen = page(
+        """<base href="/b/"><link rel="stylesheet" href="license.css">
+        <link REL="License" type="application/rsl+xml; charset=utf-8" href="rsl.xml"> <link rel=license>
+        <p>under <a rel='nofollow license' href="https://cc.example/by/4.0/#x">CC</a>
+        <area rel=terms-of-service href=tos><link rel=license href="ftp://h/x"><a rel=no-license href=x>x</a>""",
+    )
+    links = elements(seen).license_links
+    assert [(link.tag, link.href, link.type, link.whole, link.at) for link in links] == [
+        ("link", "https://art.example/b/rsl.xml", "application/rsl+xml", True, 'link rel="license" 1'),
+        ("a", "https://cc.example/by/4.0/", None, False, 'a rel="license" 1'),
+        ("area", "https://art.example/b/tos", None, False, 'area rel="terms-of-service" 1'),
+        ("link", None, None, False, 'link rel="license" 2'),
+    ]
+    assert links[1].text == '<a rel="nofollow license" href="https://cc.example/by/4.0/">'
+    assert links[3].text == '<link rel="license" href="ftp://h/x">'
+
+
+def test_scripts() -> None:
+    """RSL whole; of JSON-LD what it says about licenses, and not the article."""
+    rsl = '<rsl xmlns="https://rslstandard.org/rsl"/>'
+    ld = '{"@type":"Article","articleBody":"secret","image":{"license":"https://l.example/"},"n":[1]}'
+    seen = page(
+        f"<script type=application/rsl+xml>{rsl}</script><script>license</script>"
+        f'<div><script type="Application/RSL+XML">two</script></div><script type="application/ld+json">{ld}</script>'
+        '<script type="application/ld+json">{"creator":{"name":"x"}, "text":"license"}</script>'
+        '<script type="application/ld&#x2B;json">{"usageInfo":"u",}</script>',
+    )
+    assert [(s.type, s.text, s.whole, s.at) for s in elements(seen).scripts] == [
+        ("application/rsl+xml", rsl, True, 'script type="application/rsl+xml" 1'),
+        ("application/rsl+xml", "two", False, 'script type="application/rsl+xml" 2'),
+        ("application/ld+json", '[{"license":["https://l.example/"]}]', True, 'script type="application/ld+json" 1'),
+    ]
+    assert b"secret" not in excerpt(seen)
+
+
+def test_renditions() -> None:
+    """What one element offers in place of one another, and an image file that is linked to around it."""
+    seen = page(
+        """<link rel=preload as=image href=p.png imagesrcset="p2.png 2x"><img src=a.png data-src=b.png>
+        <img src=alone.png><a href=full.JPG><picture><source srcset="c.avif, d.avif 2x"><img src=e.png></picture></a>
+        <a href=page.html><img src=f.png srcset="f2.png 2x"></a><a href=g.png>words</a><a href=h.png><img src=h.png></a>
+        <picture><source srcset=i.webp><img src=i.png></picture><video><source src=x.mp4></video>""",
+    )
+    here = "https://art.example/gallery/"
+    wanted = ["p.png p2.png", "a.png b.png", "full.JPG c.avif d.avif e.png", "f.png f2.png", "i.webp i.png"]
+    assert [" ".join(url.removeprefix(here) for url in group) for group in elements(seen).renditions] == wanted
+
+
+_LICENSE_PIECES = st.sampled_from(
+    [
+        "<link ", "<a ", "</a>", "<area ", ">", " ", "rel=", "rel='", 'rel="', "'", '"', "license", "LICENSE ", "nofollow",
+        "terms-of-service", 'rel="license"', "href=", "href='x y'", 'href="//[bad"', "href=mailto:a", "href=/é", "\r", "\0",
+        'type="application/rsl+xml"', "type=' Text/HTML ;x'", "<base href='//b.example/'>", "<base href=ftp://x/>",
+        '<script type="application/rsl+xml">', '<script type="application/ld+json">', "<script>", "</script>", "</script ",
+        "<!--", "-->", "--", "<!-", "</scr", "<", "&lt;/script>", "<![CDATA[", "]]>", "<svg>", "</svg>", "<div>", "<p>",
+        '{"license":"x"}', '{"license":["\\ud800<\\r","y"]}', '{"@graph":[{"@id":"a","name":"n"},{"creator":{"@id":"a"}},',
+        '{"copyrightHolder":{"@id":"a","email":["e"]},"@type":["T"]}]}', '{"isAccessibleForFree":false,"x":"license"}',
+        "<template>", "</template>", "<textarea>", "<noscript>", "<body>", "<table>", "<meta name=robots content=noai>",
+    ],
+)  # fmt: skip
+_LICENSE_PAGES = st.lists(_LICENSE_PIECES, max_size=24).map("".join)
+
+
+@settings(max_examples=1_200, deadline=None)
+@given(
+    text=_LICENSE_PAGES,
+    content_type=st.sampled_from(["text/html", "text/html; charset=utf-16", None]),
+    before=st.sampled_from(["", "<div>" * 20_001]),
+)
+@example(text='<script type="application/rsl+xml"><!--<script>a</script>b', content_type=None, before="")
+@example(text='<svg><script type="application/rsl+xml">&lt;/script>&#13;b', content_type=None, before="")
+def test_an_excerpt_keeps_license_links_and_scripts(text: str, content_type: str | None, before: str) -> None:
+    """INVARIANT: an excerpt says the same of licenses, whatever the page is like, and so does what is relied on."""
+    encoding = "utf-16" if content_type is not None and "utf-16" in content_type else "utf-8"
+    whole = page((before + text).encode(encoding), content_type=content_type)
+    for part in (
+        replace(whole, body=excerpt(whole), whole_digest=whole.digest),
+        replace(whole, body=excerpt(whole, with_images=True), whole_digest=whole.digest),
+        relied_on(whole),
+    ):
+        assert elements(part).license_links == elements(whole).license_links
+        assert elements(part).scripts == elements(whole).scripts
+        assert elements(part).metas == elements(whole).metas
+        assert elements(part).images in (elements(whole).images, ())
+    assert all(len(group) > 1 for group in elements(whole).renditions)
+
+
+@settings(max_examples=600, deadline=None)
+@given(text=_LICENSE_PAGES)
+def test_the_look_finds_what_a_parse_finds(text: str) -> None:
+    """INVARIANT: a page without the words has none of the elements; one that is read flat has at least those."""
+    seen, words = page(text), page("<!-- rel=license application/rsl -->" + text)
+    assert elements(seen).license_links == elements(words).license_links
+    assert elements(seen).scripts == elements(words).scripts
+    flat = elements(page("<p>" * 20_001 + text))
+    assert not any(link.whole for link in flat.license_links)
+    assert not any(script.whole for script in flat.scripts)
+    assert {(link.tag, link.rel, link.type) for link in elements(seen).license_links} <= {
+        (link.tag, link.rel, link.type) for link in flat.license_links
+    }
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        b"rel=",
+        b"rel='license",
+        b"<script ",
+        b"<script type=application/rsl>",
+        b"application/ld",
+        b"<a rel=license href=x>",
+    ],
+)
+def test_long_pages_of_license_words_end(unit: bytes) -> None:
+    """Half a megabyte of any of the words is read in no time worth mentioning (the run's time limit)."""
+    page_elements = elements(page(unit * (500_000 // len(unit)) + b"<script type=application/rsl+xml>"))
+    assert len(page_elements.license_links) <= 64
+    assert len(page_elements.scripts) <= 8
+    assert isinstance(page_elements.renditions, tuple)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 5_000, "9" * 5_000, '{"license":{"a":' * 900, "NaN", '{"license":NaN}', "\x00", ""]
+)
+def test_json_that_says_nothing(text: str) -> None:
+    """What is no JSON, or too much of it, says nothing and costs nothing."""
+    assert json_ld.works(text) == ()
+
+
+def test_a_holder_is_found_by_its_id() -> None:
+    """A value that only has an @id takes the rest from the object of that @id; prefixes of keys are left off."""
+    said = (
+        '{"@graph":[{"schema:copyrightHolder":{"@id":"#o"}},{"@id":"#o","name":"Ana","email":"a@h.example","age":3}]}'
+    )
+    assert json_ld.works(said) == ({"copyrightHolder": ({"@id": "#o", "name": "Ana", "email": "a@h.example"},)},)
+    assert json_ld.works(json_ld.written(json_ld.works(said))) == json_ld.works(said)

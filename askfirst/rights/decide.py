@@ -15,7 +15,7 @@ See docs/adr/0003. The laws stand as property tests in tests/test_laws.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -87,7 +87,7 @@ def rule(purpose: Purpose, reading: Reading, policy: Policy, *, stage: Stage, at
         considered=counted,
         about_images=_about_images(reading, policy, at),
         remarks=_once(reading.remarks + set_aside),
-        ask=_ask(purpose, verdict, because, found, reading.contacts),
+        ask=_ask(purpose, verdict, because, counted, found, reading.contacts),
         contradictions=found,
         policy_digest=policy.digest,
         digest=ruling_digest(reading, purpose=purpose.value, stage=stage.value, policy_digest=policy.digest),
@@ -183,6 +183,7 @@ def _ask(
     purpose: Purpose,
     verdict: Verdict,
     because: tuple[Signal, ...],
+    counted: tuple[Signal, ...],
     found: tuple[Contradiction, ...],
     contacts: tuple[Contact, ...],
 ) -> tuple[Ask, ...]:
@@ -204,7 +205,7 @@ def _ask(
                     why=f"{s.source} refuses {s.category}: {s.evidence.text}",
                 ),
                 s.protocol,
-                contacts,
+                [c for c in contacts if _stands_with(s, c, counted)],
             )
             for s in because
             if s.basis is not Basis.ACCESS_RULE
@@ -212,7 +213,25 @@ def _ask(
     )
 
 
-def _addressed(ask: Ask, protocol: str | None, contacts: tuple[Contact, ...]) -> Ask:
+def _stands_with(signal: Signal, contact: Contact, counted: tuple[Signal, ...]) -> bool:
+    """Whether the contact may answer for the refusal. One in the terms of a protocol stands beside the refusal, or in
+    the terms that it names, or, where it names none, in those that another place names for the same resource. A site
+    may have several policies, of several people."""
+    if contact.protocol is None:
+        return True
+    place = contact.evidence.document_url
+    if signal.evidence.document_url == place:
+        return True
+    if signal.terms is not None and signal.terms.url is not None:
+        return signal.terms.url in (place, contact.terms_url)
+    return any(
+        s.protocol == contact.protocol
+        and (s.evidence.document_url == place or (s.terms is not None and s.terms.url == place))
+        for s in counted
+    )
+
+
+def _addressed(ask: Ask, protocol: str | None, contacts: Sequence[Contact]) -> Ask:
     """What is not known yet of whom to ask, from the contacts: those of the same protocol first, then the nearest."""
     able = [c for c in contacts if c.protocol in (None, protocol)]
     for contact in sorted(able, key=_distance):

@@ -1,4 +1,5 @@
-"""The parts of an HTML page that may speak about rights: its metas, the images it displays, the links it offers.
+"""The parts of an HTML page that may speak about rights: its metas, its license links and the scripts that hold rights
+data, the images it displays, the links it offers.
 
 The artifact is a response body, parsed as the HTML standard has it (selectolax's Lexbor parser), with scripting off. It
 runs no script, loads no style and gives no meaning to what it finds.
@@ -14,8 +15,16 @@ runs no script, loads no style and gives no meaning to what it finds.
    which is for other places' previews.
 5. Parsing is quadratic in the depth of a page and in the attributes of a tag, so a page that could be either is read
    flat: every tag of the sort that is asked for counts, wherever it stands, a comment or a script included. house: that
-   finds more refusals, never fewer; a ``tdm-reservation`` of 0 is left out there, because it would permit.
+   finds more refusals, never fewer; a ``tdm-reservation`` of 0 is left out there, because it would permit, and no
+   license speaks of the whole document there.
 6. An excerpt is written anew from what was found, as UTF-8 with a byte order mark, and reads as the page does.
+
+7. License links are ``link``, ``a`` and ``area`` whose rel says ``license`` or ``terms-of-service``. Scripts are those
+   of RSL, whole, and those of JSON-LD that speak of licenses, of which only that part is read (``json_ld``):
+   an excerpt must not hold an article. house: a script ends where a ``<script`` inside one of its comments begins.
+8. INVARIANT: license links and scripts are looked for in a parse only when the cheap look finds their words. house: a
+   rel or type that spells those words with character references is not found by it.
+9. Renditions are images that an element offers in place of one another, and an image and what it links to.
 
 It is long and one thing: the cheap look, the parse, the flat reading and the excerpt must all find the same.
 """
@@ -25,14 +34,16 @@ from __future__ import annotations
 import codecs
 import html
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Final
+from itertools import islice, pairwise
+from typing import Final, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from askfirst.rights import json_ld
 from askfirst.rights.media import HTML_TYPES, begins_as_html, content_type, may_be_html, sniffed
 from askfirst.rights.model import Observation
 
@@ -109,24 +120,102 @@ class Meta:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicenseLink:
+    """One element that links to a license or to terms.
+
+    ``tag`` is link, a or area; ``rel`` are its tokens in lower case, one of which is license or terms-of-service;
+    ``href`` is absolute, without a fragment, None where it leads to no web page; ``type`` is the media type in lower
+    case, without parameters; ``whole``: it is a ``link`` in the head or directly in the body, and so speaks of the
+    whole document; ``at`` is ``link rel="license" 1``; ``text`` is the element, written anew.
+    """
+
+    tag: str
+    rel: tuple[str, ...]
+    href: str | None
+    type: str | None
+    whole: bool
+    at: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """One script element that holds data. ``type`` is RSL_TYPE or JSON_LD_TYPE; ``text`` is what it holds: all of it
+    for RSL, at most 256 Ki characters; what ``json_ld.works`` reads for JSON-LD. ``whole``: it stands in the head or
+    directly in the body, and so speaks of the document rather than of an element. ``at`` is
+    ``script type="application/rsl+xml" 1``."""
+
+    type: str
+    text: str
+    whole: bool
+    at: str
+
+
+class _Look(NamedTuple):
+    """What the cheap look finds: the metas, and whether there may be license links and scripts."""
+
+    metas: tuple[Meta, ...]
+    links: bool
+    scripts: bool
+
+
+_UNLOOKED: Final = _Look((), links=False, scripts=False)
+
+
 class PageElements:
     """What a page holds. Everything is found when first asked for; nothing raises on content."""
 
-    __slots__ = ("_images", "_links", "_metas", "_observation", "_tree")
+    __slots__ = ("_images", "_license_links", "_links", "_looked", "_observation", "_renditions", "_scripts", "_tree")
 
     def __init__(self, observation: Observation) -> None:
         self._observation = observation
-        self._metas: tuple[Meta, ...] | None = None
+        self._looked: _Look | None = None
         self._images: tuple[str, ...] | None = None
         self._links: tuple[str, ...] | None = None
+        self._license_links: tuple[LicenseLink, ...] | None = None
+        self._scripts: tuple[Script, ...] | None = None
+        self._renditions: tuple[tuple[str, ...], ...] | None = None
         self._tree: LexborHTMLParser | None = None
+
+    @property
+    def _look(self) -> _Look:
+        if self._looked is None:
+            self._looked = _look(self._observation) if may_be_html(self._observation) else _UNLOOKED
+        return self._looked
 
     @property
     def metas(self) -> tuple[Meta, ...]:
         """The metas that may speak about rights, in document order."""
-        if self._metas is None:
-            self._metas = _metas(self._observation) if may_be_html(self._observation) else ()
-        return self._metas
+        return self._look.metas
+
+    @property
+    def license_links(self) -> tuple[LicenseLink, ...]:
+        """The first 64 links to licenses and terms, in document order."""
+        if self._license_links is None:
+            self._license_links = ()
+            if self._look.links:
+                tree = self._parsed()
+                self._license_links = _license_links(tree, _base(tree, self._observation.document.url))
+        return self._license_links
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """The first eight RSL scripts and the first eight JSON-LD scripts about licenses, in document order."""
+        if self._scripts is None:
+            self._scripts = _scripts(self._parsed()) if self._look.scripts else ()
+        return self._scripts
+
+    @property
+    def renditions(self) -> tuple[tuple[str, ...], ...]:
+        """Absolute URLs of images that are renditions of one work, two or more each, in document order: what one
+        ``img``, ``picture`` or image preload offers, and the image file that a link around them leads to."""
+        if self._renditions is None:
+            self._renditions = ()
+            if may_be_html(self._observation):
+                tree = self._parsed()
+                self._renditions = _renditions(tree, _base(tree, self._observation.document.url))
+        return self._renditions
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -145,14 +234,18 @@ class PageElements:
     def _resolved(self, references: Callable[[LexborHTMLParser], Iterator[str]]) -> tuple[str, ...]:
         if not may_be_html(self._observation):
             return ()
+        tree = self._parsed()
+        base = _base(tree, self._observation.document.url)
+        found = (_absolute(base, reference) for reference in dict.fromkeys(references(tree)))
+        return tuple(dict.fromkeys(url for url in found if url is not None))
+
+    def _parsed(self) -> LexborHTMLParser:
         if self._tree is None:
             text = _decoded(self._observation.body, _encoding(self._observation))
             if _is_costly(self._observation, source := text.encode("utf-8", "replace")):
                 text = _flat_page(source)
             self._tree = LexborHTMLParser(text)
-        base = _base(self._tree, self._observation.document.url)
-        found = (_absolute(base, reference) for reference in dict.fromkeys(references(self._tree)))
-        return tuple(dict.fromkeys(url for url in found if url is not None))
+        return self._tree
 
 
 _REMEMBERED: Final = 4
@@ -172,15 +265,15 @@ def elements(observation: Observation) -> PageElements:
 
 
 def excerpt(observation: Observation, *, with_images: bool = False) -> bytes:
-    """The metas, and on demand the images, and nothing else of the page.
+    """The metas, license links and scripts, and on demand the images, and nothing else of the page.
 
-    As a body under the same document and headers it has the same metas (``at`` and ``text`` included) and, if asked
-    for, the same images. For keeping as evidence where the page itself may not be kept.
+    As a body under the same document and headers it has the same metas, license links and scripts (``at`` and ``text``
+    included) and, if asked for, the same images. For keeping as evidence where the page itself may not be kept.
     """
     page = elements(observation)
-    if not page.metas and not with_images:
+    parts = _written(page)
+    if not parts and not with_images:
         return _SILENT_EXCERPT
-    parts = [meta.text for meta in page.metas]
     if with_images:
         parts += [f'<img src="{_escaped(url)}">' for url in page.images]
     return "\n".join(("\ufeff<!doctype html>", *parts, "")).encode("utf-8")
@@ -189,9 +282,21 @@ def excerpt(observation: Observation, *, with_images: bool = False) -> bytes:
 _SILENT_EXCERPT: Final = "\ufeff<!doctype html>\n".encode()
 
 
+def _written(page: PageElements) -> list[str]:
+    """The elements that speak about rights, written anew. What does not speak of the whole stands in an element."""
+    parts = [meta.text for meta in page.metas]
+    for link in page.license_links:
+        element = link.text + ("</a>" if link.tag == "a" else "")
+        parts.append(element if link.whole else f"<div>{element}</div>")
+    for script in page.scripts:
+        element = f'<script type="{script.type}">{script.text}</script>'
+        parts.append(element if script.whole else f"<div>{element}</div>")
+    return parts
+
+
 def relied_on(observation: Observation) -> Observation:
-    """The observation with no more of its body than a reader needs to find the same in it: the metas of a page, the
-    first bytes of anything else. For evidence, where bodies that may not be kept must not be.
+    """The observation with no more of its body than a reader needs to find the same in it: the metas, license links and
+    scripts of a page, the first bytes of anything else. For evidence, where bodies that may not be kept must not be.
 
     INVARIANT: every reader that reads HTML says the same of it as of the whole. The whole body is given back where
     nothing shorter does that: something that is both an image and a page with metas.
@@ -225,31 +330,85 @@ _MAGIC_BYTES: Final = 16
 
 def _bare_excerpt(observation: Observation) -> bytes:
     """An excerpt that does not begin as a document does."""
-    return "\n".join(("<p>", *(meta.text for meta in elements(observation).metas), "")).encode("utf-8")
+    return "\n".join(("<p>", *_written(elements(observation)), "")).encode("utf-8")
 
 
 def _facts(observation: Observation) -> tuple[object, ...]:
     """What readers take from a body whose type is not told as HTML."""
     kind = sniffed(observation.body)
     tag_like = kind is None and observation.body[:_MAGIC_BYTES].lstrip().startswith(b"<")
-    return kind, begins_as_html(observation.body), tag_like, elements(observation).metas
+    page = elements(observation)
+    return kind, begins_as_html(observation.body), tag_like, page.metas, page.license_links, page.scripts
 
 
-# -- metas ------------------------------------------------------------------------------------------------------------
+# -- the look, and metas ----------------------------------------------------------------------------------------------
 
 
-def _metas(observation: Observation) -> tuple[Meta, ...]:
+def _look(observation: Observation) -> _Look:
     source = observation.body
     escaped = b"\x1b" in source
+    lowered, encoding, extent = None, None, None
     # Without zeros and escapes the bytes of a tag are its letters in every encoding: no charset has to be found out.
-    extent = None if escaped or b"\x00" in source else _extent(source)
-    if extent == 0:
-        return ()
+    if not escaped and b"\x00" not in source:
+        lowered = source.lower()
+        extent = _extent(source, lowered)
+        if extent == 0:
+            return _Look((), links=_may_link(lowered), scripts=_may_script(lowered))
     encoding = _declared(observation)
     if escaped or encoding in _MANY_BYTES:
         source = _decoded(source, encoding or _guessed(source)).encode("utf-8", "replace")
-        encoding, extent = "utf-8", None
-    start = source[: _extent(source) if extent is None else extent]
+        encoding, extent, lowered = "utf-8", None, None
+    if lowered is None or extent is None:
+        lowered = source.lower()
+        extent = _extent(source, lowered)
+    return _Look(_metas(observation, source[:extent], encoding), links=_may_link(lowered), scripts=_may_script(lowered))
+
+
+_REL: Final = re.compile(rb"rel[ \t\r\n\f]*+=[ \t\r\n\f]*+")
+_REL_BYTES: Final = 500
+_SPEAKING_WORDS: Final = (b"license", b"usageinfo", b"copyrightholder", b"conditionsofaccess")
+
+
+def _may_link(lowered: bytes) -> bool:
+    """Whether some ``rel=`` is followed by one of the two words before its quote ends."""
+    places = 0
+    for word in (b"license", b"terms-of-service"):
+        # from behind, which takes half the time
+        at = lowered.rfind(word)
+        while at >= 0:
+            places += 1
+            near = (lowered, 0) if places > _MAX_DOUBTS else (lowered, max(0, at - _REL_BYTES - 100), at)
+            if any(_says_license(lowered, found.end()) for found in _REL.finditer(*near)):
+                return True
+            if places > _MAX_DOUBTS:
+                return False
+            at = lowered.rfind(word, 0, at)
+    return False
+
+
+def _says_license(lowered: bytes, at: int) -> bool:
+    quote = lowered[at : at + 1]
+    value = lowered[at + 1 : at + _REL_BYTES] if quote in (b'"', b"'") else lowered[at : at + _REL_BYTES]
+    value = value.partition(quote if quote in (b'"', b"'") else b">")[0]
+    return b"license" in value or b"terms-of-service" in value
+
+
+def _may_script(lowered: bytes) -> bool:
+    if lowered.rfind(b"application/rsl") >= 0:
+        return True
+    last = lowered.rfind(b"application/ld")
+    at = 0
+    # from one end of a script to the next, so that every stretch is searched once
+    while 0 <= at <= last:
+        start = lowered.find(b"application/ld", at)
+        at = lowered.find(b"</script", start)
+        end = len(lowered) if at < 0 else at
+        if any(lowered.find(word, start, end) >= 0 for word in _SPEAKING_WORDS):
+            return True
+    return False
+
+
+def _metas(observation: Observation, start: bytes, encoding: str | None) -> tuple[Meta, ...]:
     if not start:
         return ()
     encoding = encoding or _guessed(start)
@@ -266,12 +425,11 @@ def _speaking(found: tuple[Meta, ...]) -> tuple[Meta, ...]:
     return found[:end]
 
 
-def _extent(source: bytes) -> int:
+def _extent(source: bytes, lowered: bytes) -> int:
     """How much of the page has to be parsed: to the end of the last tag that rule 2 does not rule out; 0 for none.
 
     What looks like a tag inside another's attribute may end before that one does, so every end counts.
     """
-    lowered = source.lower()
     extent = doubts = 0
     at = lowered.rfind(b"<meta")
     while at >= 0:
@@ -329,6 +487,10 @@ _ANY_TAG: Final = re.compile(rf"<[a-z][^ \t\r\n\f/>]*+{_ATTRIBUTES}".encode("asc
 _GAP: Final = re.compile(rb"[ \t\r\n\f/]++")
 _META_START: Final = re.compile(rb"<meta(?=[ \t\r\n\f/>])", re.IGNORECASE)
 _SHOWN_START: Final = re.compile(rb"<(?:img|image|input|source|link|video|a|area|base)(?=[ \t\r\n\f/>])", re.IGNORECASE)
+_SCRIPT_START: Final = re.compile(rb"<script(?=[ \t\r\n\f/>])", re.IGNORECASE)
+_SCRIPT_END: Final = re.compile(rb"</script", re.IGNORECASE)
+_DATA_TYPE: Final = re.compile(rb"application/(?:rsl|ld)", re.IGNORECASE)
+_MAX_FLAT_SCRIPTS: Final = 64
 
 
 def _is_costly(observation: Observation, source: bytes) -> bool:
@@ -349,6 +511,11 @@ def _is_costly(observation: Observation, source: bytes) -> bool:
 
 
 def _flat(source: bytes, starts: re.Pattern[bytes]) -> Iterator[bytes]:
+    """The tags that ``_flat_tags`` finds."""
+    return (tag[0] + b">" for tag in _flat_tags(source, starts))
+
+
+def _flat_tags(source: bytes, starts: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
     """The tags that begin so, one by one, wherever they stand; those inside another's attributes, too, each up to the
     next beginning. A tag that is very long, or has hundreds of attributes, is left out. Takes linear time."""
     places = [found.start() for found in starts.finditer(source)]
@@ -361,12 +528,13 @@ def _flat(source: bytes, starts: re.Pattern[bytes]) -> Iterator[bytes]:
         if source[tag.end() : tag.end() + 1] != b">" or len(tag[0]) > _MAX_FLAT_BYTES:
             continue
         if len(tag[0]) <= _LONG_TAG_BYTES or len(_GAP.findall(tag[0])) <= 2 * _MAX_GAPS:
-            yield tag[0] + b">"
+            yield tag
 
 
 def _flat_page(source: bytes) -> str:
-    """A page of the tags that display or link something. SVG images stand in an SVG again, and nothing is nested."""
-    parts: list[bytes] = []
+    """A page of the tags that display or link something, and of the scripts that may hold data, in one element. SVG
+    images stand in an SVG again, and nothing else is nested."""
+    parts: list[bytes] = [b"<div>"]
     for tag in _flat(source, _SHOWN_START):
         name = tag[1:7].lower()
         if name.startswith(b"image"):
@@ -375,7 +543,19 @@ def _flat_page(source: bytes) -> str:
             parts.append(
                 tag + (b"</video>" if name.startswith(b"video") else b"</a>" if name[1:2] in b" /\t\r\n\f>" else b"")
             )
-    return b"".join(parts).decode("utf-8", "replace")
+    return b"".join(parts).decode("utf-8", "replace") + "".join(_flat_scripts(source))
+
+
+def _flat_scripts(source: bytes) -> Iterator[str]:
+    """The scripts that may hold data, wherever they begin, each up to the next end."""
+    tags = (tag for tag in _flat_tags(source, _SCRIPT_START) if _DATA_TYPE.search(tag[0]))
+    ends = [found.start() for found in _SCRIPT_END.finditer(source)]
+    for tag in islice(tags, _MAX_FLAT_SCRIPTS):
+        place = bisect_left(ends, tag.end())
+        end = ends[place] if place < len(ends) else len(source)
+        # a character has four bytes at most
+        held = source[tag.end() + 1 : min(end, tag.end() + 4 * MAX_SCRIPT_CHARS)].decode("utf-8", "replace")
+        yield f"{tag[0].decode('utf-8', 'replace')}>{_held(held)}</script>"
 
 
 # -- encodings --------------------------------------------------------------------------------------------------------
@@ -530,3 +710,121 @@ def _absolute(base: str, reference: str) -> str | None:
 
 def _percent(rest: str) -> str:
     return quote(rest, safe=_KEPT, errors="replace")
+
+
+# -- license links, scripts and renditions ----------------------------------------------------------------------------
+
+RSL_TYPE: Final = "application/rsl+xml"
+JSON_LD_TYPE: Final = "application/ld+json"
+MAX_SCRIPT_CHARS: Final = 262_144
+_MAX_SCRIPTS: Final = 8
+_MAX_LICENSE_LINKS: Final = 64
+_LICENSE_RELS: Final = ("license", "terms-of-service")
+
+
+def _license_links(tree: LexborHTMLParser, base: str) -> tuple[LicenseLink, ...]:
+    found: list[LicenseLink] = []
+    counts: dict[str, int] = {}
+    for node in tree.css("link[rel],a[rel],area[rel]"):
+        attributes = node.attributes
+        rel = tuple(dict.fromkeys((attributes.get("rel") or "")[:_REL_BYTES].lower().split()))
+        said = next((word for word in _LICENSE_RELS if word in rel), None)
+        reference = attributes.get("href")
+        if said is None or not reference:
+            continue
+        tag, href, told = node.tag or "", _absolute(base, reference), _media_type(attributes.get("type"))
+        place = f'{tag} rel="{said}"'
+        ordinal = counts[place] = counts.get(place, 0) + 1
+        typed = f' type="{_escaped(told)}"' if told else ""
+        found.append(
+            LicenseLink(
+                tag=tag,
+                rel=rel,
+                href=href,
+                type=told,
+                whole=tag == "link" and _is_outermost(node),
+                at=f"{place} {ordinal}",
+                text=f'<{tag} rel="{_escaped(" ".join(rel))}" href="{_escaped(href or reference)}"{typed}>',
+            ),
+        )
+        if len(found) == _MAX_LICENSE_LINKS:
+            break
+    return tuple(found)
+
+
+def _media_type(written: str | None) -> str | None:
+    return (written or "").partition(";")[0].strip().lower() or None
+
+
+def _scripts(tree: LexborHTMLParser) -> tuple[Script, ...]:
+    found: list[Script] = []
+    counts = {RSL_TYPE: 0, JSON_LD_TYPE: 0}
+    for node in tree.css("script[type]"):
+        told = _media_type(node.attributes.get("type"))
+        if told not in counts or counts[told] == _MAX_SCRIPTS:
+            continue
+        text = _held(node.text())
+        if told == JSON_LD_TYPE:
+            said = json_ld.works(text) if json_ld.SPEAKING.search(text) else ()
+            text = json_ld.written(said)
+            # house: a creator alone is no word about licenses
+            if json_ld.SPEAKING.search(text) is None:
+                continue
+        counts[told] += 1
+        at = f'script type="{told}" {counts[told]}'
+        found.append(Script(type=told, text=text, whole=_is_outermost(node), at=at))
+    return tuple(found)
+
+
+def _is_outermost(node: LexborNode) -> bool:
+    parent = node.parent
+    return parent is None or parent.tag in ("head", "body", "html")
+
+
+def _held(text: str) -> str:
+    """What a script holds, so that between script tags it is the same again: no end, and no beginning in a comment."""
+    text = text[:MAX_SCRIPT_CHARS].replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "\ufffd")
+    lowered = text.lower()
+    ends = [at for at in (lowered.find("</script"), _nested(lowered)) if at >= 0]
+    return text[: min(ends, default=len(text))].encode("utf-8", "replace").decode()
+
+
+def _nested(lowered: str) -> int:
+    comment = lowered.find("<!--")
+    return -1 if comment < 0 else lowered.find("<script", comment)
+
+
+_IMAGE_FILE: Final = re.compile(r"\.(?:jpe?g|jpe|a?png|gif|webp|avif|hei[cf]|bmp|tiff?|svg|jxl)\Z", re.IGNORECASE)
+_MAX_RENDITIONS: Final = 64
+_ANCESTORS: Final = 8
+
+
+def _renditions(tree: LexborHTMLParser, base: str) -> tuple[tuple[str, ...], ...]:
+    """By the element that holds them together: the link around an image, or its picture, or itself."""
+    groups: dict[int, dict[str, None]] = {}
+    for node in tree.css("img,picture>source,link[as]"):
+        owner, linked = _owner(node, base)
+        group = groups.setdefault(owner, {} if linked is None else {linked: None})
+        for reference in _displayed(node.tag or "", node.attributes):
+            url = _absolute(base, reference)
+            if url is not None and len(group) < _MAX_RENDITIONS:
+                group[url] = None
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _owner(node: LexborNode, base: str) -> tuple[int, str | None]:
+    """Which element holds the renditions together, and the image file that it links to."""
+    owner = node
+    around = node.parent
+    for _ in range(_ANCESTORS):
+        if around is None:
+            break
+        if around.tag == "picture":
+            owner = around
+        elif around.tag == "a":
+            linked = _absolute(base, around.attributes.get("href") or "")
+            if linked is not None and _IMAGE_FILE.search(urlsplit(linked).path):
+                return around.mem_id, linked
+            break
+        around = around.parent
+    return owner.mem_id, None

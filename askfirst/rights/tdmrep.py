@@ -1,14 +1,16 @@
 """The two properties of TDMRep, wherever they stand: TDM Reservation Protocol, W3C Community Group Final Report
 (2 February 2024), "Properties" and "Processing priority".
 
-It does not find the properties: askfirst.rights.signals.tdm_file, tdm_header and tdm_meta do, each at its place. It
-never fetches a policy: ``tdm-policy`` says whom to ask.
+It does not find the properties: askfirst.rights.signals.tdm_file, tdm_header and tdm_meta do, each at its place.
+``tdm-policy`` says whom to ask; what a policy says is askfirst.rights.signals.tdm_policy's business.
 
 1. ``tdm-reservation`` is 1 (reserved) or 0 (not reserved). Any other value leaves it unset.
 2. ``tdm-policy`` beside 0 is not processed.
 3. A place that is silent leaves the other places as they are: silence makes no signal, so there is nothing to reset.
 4. Of several values in one place one 1 reserves; only if every one is 0 are the rights not reserved.
 5. Of values that are not read the first five of a sort are remarked.
+6. house: for careful readers a page that reserves reserves the images that it displays, too, though the report says
+   that it speaks of the document alone. What is said of such an image itself supersedes it.
 
 Deviations. Rule 1: other spellings of 1 (``true``, ``1.0``, in quotes, with parameters) reserve, for nobody can have
 meant anything else by them; 0 is only the exact 0. Rule 3 for ``tdm-policy``: a place gives the policy that stands
@@ -17,16 +19,20 @@ beside its own reservation, and does not take over the policy of another place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from urllib.parse import urljoin, urlsplit
 
+from askfirst.rights.media import may_be_html
 from askfirst.rights.model import (
     Basis,
     Care,
     Category,
+    Covers,
+    Document,
     Evidence,
+    Kind,
     Observation,
     Reading,
     RemarkKind,
@@ -34,11 +40,13 @@ from askfirst.rights.model import (
     Terms,
     Verdict,
 )
-from askfirst.rights.reader import SILENT, Constant, Statement, evidence, remark
+from askfirst.rights.reader import SILENT, Constant, Named, Statement, evidence, remark
 
 PROTOCOL = "tdmrep"
 MAX_VALUE_CHARS = 8_192
 """house: a longer value is not read; no server needs it for one digit or one URL."""
+MAX_POLICIES = 4
+"""house: so many policies of one document are looked at."""
 _REMARKED = 5
 
 
@@ -160,3 +168,32 @@ def _terms(
         if terms is not None:
             return terms, []
     return None, [(RemarkKind.MALFORMED, "tdm-policy is no web address: whom to ask is not known", kept[0])]
+
+
+def with_page_images(observation: Observation, statement: Statement) -> Statement:
+    """What a page's header or markup says, and a reservation that covers the images on it."""
+    if not isinstance(statement, Constant) or not statement.reading.signals or not may_be_html(observation):
+        return statement
+    reading = statement.reading
+    carried = tuple(
+        replace(s, covers=Covers.PAGE_IMAGES, care=max(s.care, Care.CONSERVATIVE), rank=Place.FILE)
+        for s in reading.signals
+        if s.verdict is Verdict.REFUSE
+    )
+    return Constant(replace(reading, signals=(*reading.signals, *carried))) if carried else statement
+
+
+def policies(reservations: Iterable[Signal]) -> tuple[Named, ...]:
+    """The policies that stand beside these, as documents to look at."""
+    urls: dict[str, None] = {}
+    for signal in reservations:
+        if signal.verdict is Verdict.REFUSE and signal.terms is not None and signal.terms.url is not None:
+            urls[signal.terms.url] = None
+            if len(urls) == MAX_POLICIES:
+                break
+    return tuple(Named(document=Document(kind=Kind.POLICY, url=url)) for url in urls)
+
+
+def signals_of(statement: Statement) -> tuple[Signal, ...]:
+    """Those of a statement that is the same for every target."""
+    return statement.reading.signals if isinstance(statement, Constant) else ()

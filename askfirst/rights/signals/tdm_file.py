@@ -1,6 +1,7 @@
 """The origin's ``/.well-known/tdmrep.json``: TDMRep, "TDM file on the origin server".
 
-An array of ``{"location": pattern, "tdm-reservation": 0 or 1, "tdm-policy": URL}``. The policy is not fetched here.
+An array of ``{"location": pattern, "tdm-reservation": 0 or 1, "tdm-policy": URL}``. The policies beside
+reservations are named, and what they say is askfirst.rights.signals.tdm_policy's business.
 
 1. The first rule in sequence that matches decides. The report calls that the most specific match, and elsewhere points
    to robots.txt, where the longest decides: if the first permits and a longest one reserves, the rights are reserved.
@@ -10,8 +11,7 @@ An array of ``{"location": pattern, "tdm-reservation": 0 or 1, "tdm-policy": URL
    any other value. A first match that is unset takes permissions from the rules behind it, and no reservation.
 4. house: of repeated keys the strictest counts. A rule without a location that reserves, reserves everything.
 5. house: a file that is there and is no array of rules reserves until a person has looked at it. If all it says is 0,
-   only a strict reader refuses.
-   So does a file of more than 5,000 rules, of which none is read.
+   only a strict reader refuses. So does a file of more than 5,000 rules, of which none is read.
 6. house: an HTML page with status 200 is no file of this technique, and the report says that the server then does not
    implement it: sites of one page answer every path with it.
 7. 404, 410 and the other 4xx: nothing; 401, 403: a remark. 429, 5xx, 3xx and outages: DEFER, the file may reserve.
@@ -40,8 +40,8 @@ from askfirst.rights.model import (
     Verdict,
 )
 from askfirst.rights.patterns import Pattern, PatternIndex, spellings
-from askfirst.rights.reader import SILENT, Constant, Reader, Statement, Target, evidence, outcome, remark
-from askfirst.rights.tdmrep import PROTOCOL, Place, policy_terms, reservation, tdm_signal
+from askfirst.rights.reader import SILENT, Constant, Named, Reader, Statement, Target, evidence, outcome, remark
+from askfirst.rights.tdmrep import PROTOCOL, Place, policies, policy_terms, reservation, signals_of, tdm_signal
 
 SOURCE = "tdmrep.json"
 _SPEC = 'TDMRep "TDM file on the origin server"'
@@ -68,6 +68,12 @@ def read_tdm_file(observation: Observation, agent: Agent) -> Statement:  # noqa:
     except _MalformedError as error:
         return _pending(observation, error)
     return _Rules(observation, rules, notes)
+
+
+def policies_of_file(observation: Observation, agent: Agent) -> tuple[Named, ...]:
+    """The policies beside reservations, in the order of the rules."""
+    statement = read_tdm_file(observation, agent) if b"polic" in observation.body.lower() else SILENT
+    return policies(statement.reservations() if isinstance(statement, _Rules) else signals_of(statement))
 
 
 def _unread(observation: Observation) -> Statement | None:
@@ -281,11 +287,11 @@ def _rule(index: int, members: _Members, text: str, base: str, notes: list[_Note
     readings = {reading: None for location in locations for reading in _readings(location)}
     if exact and len(readings) > 1:
         notes.append(_Note(index, text, "the location is read as a regular expression too: .* as *"))
-    policies = members.given(_POLICY)
-    terms = _first_terms(policies, base)
-    if policies and verdict is Verdict.ALLOW:
+    named = members.given(_POLICY)
+    terms = _first_terms(named, base)
+    if named and verdict is Verdict.ALLOW:
         notes.append(_Note(index, text, "tdm-policy beside 0 is not processed", RemarkKind.IGNORED))
-    elif policies and terms is None:
+    elif named and terms is None:
         notes.append(_Note(index, text, "tdm-policy is no web address: whom to ask is not known"))
     patterns = tuple(Pattern.parse(spelling) for reading in readings for spelling in spellings(reading))
     return _Rule(index, text, verdict, patterns, terms)
@@ -357,6 +363,10 @@ class _Rules:
             self._by_rules[key] = reading
         return reading
 
+    def reservations(self) -> Iterator[Signal]:
+        """Those that stand beside a policy."""
+        return (self._signal(r) for r in self._rules if r.verdict is Verdict.REFUSE and r.terms is not None)
+
     def _signal(self, rule: _Rule) -> Signal:
         words = evidence(self._observation, at=f"/{rule.index}/{_RESERVATION}", text=rule.text, spec=_SPEC)
         # INVARIANT: only rules with a verdict are given to _reading
@@ -386,4 +396,5 @@ READER = Reader(
     kinds=(Kind.WELL_KNOWN,),
     paths=("/.well-known/tdmrep.json",),
     parse=read_tdm_file,
+    names=policies_of_file,
 )
