@@ -75,7 +75,7 @@ class Gate:
         cache: Cache,
         record: Record,
         registries: Sequence[Registry] = (),
-        inspect: Inspect = lambda _response: (),
+        inspect: Inspect = lambda _response, _inside: (),
         worker: str = "worker",
         claim_s: int = 30,
         clock: Callable[[], datetime] = utc_now,
@@ -138,7 +138,9 @@ class Gate:
             known = await self.hearing.hear(intent.url)
         standing, answer = known
         seen = (*hops, response)
-        inside = (*packets(response), *self._inspect(response)) if self._of_works else ()
+        inside = packets(response) if self._of_works else ()
+        if inside:
+            inside = (*inside, *self._inspect(response, inside))
         others = named(seen, self.agent, self._naming, self.policy.care)
         looked = await self.hearing.look_at(others, besides=standing.observations) if others else ()
         parts = statements((*seen, *inside, *looked), self.agent, self._of_responses)

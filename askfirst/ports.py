@@ -78,9 +78,9 @@ class Registry(Protocol):
 class Inspect(Protocol):
     """Reads what only a library can read in the bytes of a work."""
 
-    def __call__(self, response: Observation) -> Sequence[Observation]:
+    def __call__(self, response: Observation, inside: Sequence[Observation]) -> Sequence[Observation]:
         """What it found in a response's body, as observations of kind ASSET; empty where there is nothing for it.
-        Never raises on content, and asks nobody."""
+        ``inside`` are the packets that were found without it. Never raises on content, and asks nobody."""
         ...
 
 

@@ -50,7 +50,7 @@ DEFAULT_AT = datetime(2026, 1, 1, tzinfo=UTC)
 _WELL_KNOWN = frozenset({"/robots.txt", "/ai.txt", "/trust.txt", "/llms.txt", "/humans.txt", "/security.txt"})
 
 
-def sees_nothing(response: Observation) -> Sequence[Observation]:  # noqa: ARG001  # it looks at nothing
+def sees_nothing(response: Observation, inside: Sequence[Observation]) -> Sequence[Observation]:  # noqa: ARG001  # it looks at nothing
     """The inspector that there is where nobody gives one."""
     return ()
 
@@ -96,7 +96,7 @@ def inspected(observations: tuple[Observation, ...], inspect: Inspect) -> tuple[
     """The observations, with what an inspector finds in the bodies that are whole, unless it found it before."""
     if any(content_type(o) == REPORT_TYPE for o in observations if o.document.kind is Kind.ASSET):
         return observations
-    found = tuple(report for o in observations for report in inspect(o))
+    found = tuple(report for o in observations for report in inspect(o, packets(o)))
     if not found or any(o.document.kind is Kind.ASSET for o in observations):
         return (*observations, *found)
     # read() looks inside bodies only where no observation says what is inside them

@@ -178,7 +178,7 @@ def open_inspect(policy: Policy = STRICT, trust: Path | None = None) -> Inspect:
     ``trust`` is a PEM file of the root certificates of trusted signers. Raises SettingsError."""
     anchors = None if trust is None else _anchors(trust)
     if policy.mode(C2PA) is Mode.OFF or not c2pa_manifest.available():
-        return lambda _response: ()
+        return lambda _response, _inside: ()
     try:
         return c2pa_manifest.C2paManifest(anchors)
     except EdgeError as error:

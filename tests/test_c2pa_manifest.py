@@ -9,7 +9,7 @@ import resource
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from scrapy.settings import Settings as ScrapySettings
 
 from askfirst.edges.c2pa_manifest import C2paManifest
 from askfirst.gate import Gate
+from askfirst.ports import Inspect
 from askfirst.recording import Recording
 from askfirst.replay import Evidenced, inspected, replay_line, replay_recorded
 from askfirst.rights.decide import decide
@@ -36,7 +37,7 @@ from askfirst.rights.model import (
     Verdict,
 )
 from askfirst.rights.policy import OPT_IN, OPT_OUT, Mode, Policy, parse_policy
-from askfirst.rights.read import read
+from askfirst.rights.read import packets, read
 from askfirst.rights.signals import PROTOCOLS
 from askfirst.rights.signals.c2pa_report import REPORT_TYPE
 from askfirst.wiring import Settings, SettingsError, open_gate, open_inspect
@@ -113,8 +114,13 @@ def decided(
     return decide(about, read(about, seen, policy), policy, stage=Stage.KEEP, at=AT)
 
 
+def looked(inspector: Inspect, seen: Observation) -> Sequence[Observation]:
+    """What an inspector finds in a response, beside the packets that are found without it."""
+    return inspector(seen, packets(seen))
+
+
 def report(inspector: C2paManifest, body: bytes, mime: str = "image/png") -> dict[str, Any]:
-    (seen,) = inspector(response(body, mime))
+    (seen,) = looked(inspector, response(body, mime))
     assert seen.document.kind is Kind.ASSET
     assert seen.headers == (("Content-Type", REPORT_TYPE),)
     assert seen.body == msgspec.json.encode(msgspec.json.decode(seen.body), order="sorted")
@@ -224,7 +230,7 @@ def test_a_compressed_manifest_is_read_by_the_library_alone() -> None:
 def test_a_work_that_says_nothing_of_mining() -> None:
     """A signed work without the assertion is silent: no signal and no remark."""
     work = signer().sign(jpeg(), "image/jpeg", {}, thumbnail=True)
-    assert trusting()(response(work, "image/jpeg")) == (), "most are like this, and cost no validation"
+    assert looked(trusting(), response(work, "image/jpeg")) == (), "most are like this, and cost no validation"
     decision = decided(trusting(), work, "image/jpeg", policy=OPT_OUT)
     assert (decision.considered, decision.remarks) == ((), ())
 
@@ -246,7 +252,7 @@ def test_a_work_that_says_nothing_of_mining() -> None:
 )
 def test_nothing_to_report(seen: Observation) -> None:
     """Works without a manifest, what is no work, and what is not whole."""
-    assert trusting()(seen) == ()
+    assert looked(trusting(), seen) == ()
 
 
 def test_a_manifest_that_cannot_be_read_is_reported_as_that() -> None:
@@ -358,7 +364,7 @@ def test_nobody_is_asked_for_a_remote_manifest(listener: Listener) -> None:
     broken = remote[:33] + in_png(STORES["cut-before"])[33:-12] + remote[33:]
     for body in (remote, beside, broken, remote.replace(b"IEND", b"JUMD") + b"jumdc2pa"):
         for inspector in (trusting(), trusting_nobody()):
-            inspector(response(body))
+            looked(inspector, response(body))
             decided(inspector, body)
     assert listener.visits == 0
     with pytest.raises(c2pa.C2paError):
@@ -412,7 +418,7 @@ def test_replay_inspects_what_is_whole_unless_it_was_inspected() -> None:
     raw = msgspec.json.encode(line)
     assert json.loads(replay_line(raw)[0])["verdict"] == "refuse"
     assert json.loads(replay_line(raw, inspect=trusting())[0])["verdict"] == "allow"
-    known = (seen, *trusting_nobody()(seen))
+    known = (seen, *looked(trusting_nobody(), seen))
     assert inspected(known, trusting()) == known
 
 
@@ -429,7 +435,10 @@ def test_settings_name_the_anchors(tmp_path: Path) -> None:
     told = settings_of(ScrapySettings({"ASKFIRST_C2PA_TRUST": str(good), "USER_AGENT": "ExBot/1.0"}))
     assert told.c2pa_trust == good
     assert settings_of(ScrapySettings({"USER_AGENT": "ExBot/1.0"})).c2pa_trust is None
-    assert open_inspect(OPT_IN, good)(response(signed("image/png", "cawg", "allowed")))[0].body.find(b'"Trusted"') > 0
+    assert (
+        looked(open_inspect(OPT_IN, good), response(signed("image/png", "cawg", "allowed")))[0].body.find(b'"Trusted"')
+        > 0
+    )
     torn = "-----BEGIN CERTIFICATE-----\nZm9v\n-----END CERTIFICATE-----\n"
     for content, words in (
         (None, "No such file"),
@@ -453,7 +462,7 @@ def test_a_policy_that_switches_c2pa_off_inspects_nothing() -> None:
     off = parse_policy('extends = "opt-in"\n[signals]\nc2pa = "off"', where="p", protocols=PROTOCOLS)
     assert off.mode("c2pa") is Mode.OFF
     work = signed("image/png", "cawg", "notAllowed")
-    assert open_inspect(off)(response(work)) == ()
+    assert looked(open_inspect(off), response(work)) == ()
     about = Intent(url=URL, agent=AGENT, purpose=Purpose.TDM)
     assert not read(about, (response(work),), off).signals
 
@@ -462,7 +471,7 @@ def test_without_the_extra_only_permissions_are_lost(monkeypatch: pytest.MonkeyP
     """Where c2pa-python is not installed nothing is inspected, refusals count, and naming anchors is a mistake."""
     monkeypatch.setitem(sys.modules, "c2pa", None)
     inspect = open_inspect(OPT_IN)
-    assert inspect(response(signed("image/png", "cawg", "allowed"))) == ()
+    assert looked(inspect, response(signed("image/png", "cawg", "allowed"))) == ()
     about = Intent(url=URL, agent=AGENT, purpose=Purpose.TDM)
     refused = read(about, (response(signed("image/png", "cawg", "notAllowed")),), OPT_OUT)
     assert {s.verdict for s in refused.signals} == {Verdict.REFUSE}

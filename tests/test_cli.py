@@ -195,7 +195,7 @@ def test_crawl_explains_itself(lab: Lab, tmp_path: Path) -> None:
     by_url = askfirst("explain", refused["url"], "--in", out)
     assert by_id.stdout == by_url.stdout
     assert "tdm-reservation" in by_id.stdout
-    assert "ask http" in by_id.stdout
+    assert "mailto:rights@newspaper.lab.test" in by_id.stdout
     unknown = askfirst("explain", "f" * 12, "--in", out)
     assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
     replayed = askfirst("replay", "--in", out)

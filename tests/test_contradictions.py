@@ -50,7 +50,7 @@ def signal(verdict: Verdict, category: Category, at: str, **more: object) -> Sig
 
 
 def contact(source: str, nearness: Nearness, **more: str) -> Contact:
-    return Contact(source=source, nearness=nearness, evidence=words(source), **more)  # type: ignore[arg-type]
+    return Contact(source=source, nearness=nearness, evidence=words(source), **more)
 
 
 YES_TDM = signal(Verdict.ALLOW, Category.TDM, "tdm file")

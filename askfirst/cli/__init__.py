@@ -1,11 +1,11 @@
-"""The command line: ``askfirst crawl | check | explain | replay | registry | demo``.
+"""The command line: ``askfirst crawl | check | explain | replay | registry | cases | demo``.
 
 Exit codes:
 
 | code | means |
 |---|---|
 | 0 | done |
-| 1 | the work was begun and could not be finished: a record or a file could not be written |
+| 1 | the work was begun and could not be finished: a record or a file could not be written; a check that failed |
 | 2 | the operator's mistake: a bad URL, purpose, policy, file or id; nothing was begun |
 | 3 | ``check``: the site could not be reached, so nothing could be said |
 | 130 | interrupted |
@@ -20,7 +20,7 @@ import sys
 import typer
 from rich.console import Console
 
-from askfirst.cli import registry
+from askfirst.cli import cases, registry
 from askfirst.cli.check import check
 from askfirst.cli.crawl import crawl
 from askfirst.cli.demo import demo
@@ -47,6 +47,7 @@ app.command("explain")(explain)
 app.command("replay")(replay)
 app.command("demo")(demo)
 app.add_typer(registry.app, name="registry")
+app.add_typer(cases.app, name="cases")
 
 
 def main() -> None:

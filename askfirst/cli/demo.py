@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Protocol, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 import msgspec
 import typer
@@ -37,6 +37,8 @@ LAB = "crawler.lab"
 POLICIES = ("opt-out", "opt-in")
 ASKFIRST = ".venv/bin/askfirst"
 WIDE = 140
+LOOKED_AT = frozenset({Kind.WELL_KNOWN, Kind.LICENSE, Kind.POLICY, Kind.CONTACT})
+"""What is requested to find out what is allowed; everything else needs leave."""
 
 
 class Visit(Protocol):
@@ -135,11 +137,13 @@ def _crawl(policy: str, out: Path, console: Console) -> Crawled:
 
 def _crawled(out: Path, visits: Iterable[Visit], port: int, took_s: float) -> Crawled:
     allowed: set[str] = set()
+    relied_on: set[tuple[str, str, str]] = set()
     last: dict[str, tuple[str, str, tuple[str, ...]]] = {}
     example: str | None = None
     for _path, _number, line in read_log(out / "decisions"):
         told = msgspec.json.decode(line)
         url, stage, verdict = told["url"], told["stage"], told["verdict"]
+        relied_on.update((seen["kind"], seen["url"], seen["digest"]) for seen in told["looked_at"])
         if (stage, verdict) == ("fetch", "allow"):
             allowed.add(url)
             continue
@@ -157,11 +161,12 @@ def _crawled(out: Path, visits: Iterable[Visit], port: int, took_s: float) -> Cr
         tally.deferred += verdict == "defer"
         tally.because.update(set(reasons))
     asked = [f"http://{visit.host}:{port}{visit.path}" for visit in visits]
-    # A look at a well-known document needs no leave, and neither do the redirects that it follows (RFC 9309 section
-    # 2.3.1.2); every look stands in the evidence.
+    # A look at a document needs no leave, and neither do the redirects that it follows (RFC 9309 section 2.3.1.2). What
+    # was a look is told by the record: a decision names what it looked at, and the evidence holds it.
     for seen in read_evidence(out / "evidence"):
-        if seen.document.kind is Kind.WELL_KNOWN:
-            allowed.update((seen.document.url, *seen.redirects))
+        document = seen.document
+        if document.kind in LOOKED_AT and (document.kind.value, document.url, seen.digest) in relied_on:
+            allowed.update((urldefrag(document.url).url, *seen.redirects))
     trespasses = tuple(url for url in asked if url not in allowed)
     return Crawled(tallies, len(asked), trespasses, example, took_s)
 

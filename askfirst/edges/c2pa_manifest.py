@@ -26,7 +26,6 @@ import msgspec
 from askfirst.ports import EdgeError
 from askfirst.rights.media import content_type, media_type
 from askfirst.rights.model import Document, Kind, Observation
-from askfirst.rights.read import packets
 from askfirst.rights.signals.c2pa_report import REPORT_TYPE, UNREADABLE
 from askfirst.rights.signals.c2pa_store import STORE_TYPES
 from askfirst.rights.training_mining import label_of
@@ -69,9 +68,9 @@ class C2paManifest:
             except Exception as error:  # noqa: BLE001  # the library's own cannot be named before it is loaded
                 raise EdgeError(f"the trust anchors cannot be used: {_in_a_line(error)}") from None
 
-    def __call__(self, response: Observation) -> Sequence[Observation]:
+    def __call__(self, response: Observation, inside: Sequence[Observation]) -> Sequence[Observation]:
         """One report, where a manifest store in the whole body of a response may speak of mining."""
-        if not _has_more_to_say(response):
+        if response.truncated or not any(map(_may_speak, inside)):
             return ()
         try:
             if self._context is None:
@@ -85,6 +84,12 @@ class C2paManifest:
         headers = (("Content-Type", REPORT_TYPE),)
         body = canonical({**report, **self._by})
         return (Observation(document=document, headers=headers, body=body, observed_at=response.observed_at),)
+
+    def context(self) -> Any:
+        """The library's context with our settings: for whoever compares with the library itself."""
+        if self._context is None:
+            self._open()
+        return self._context
 
     def _open(self) -> None:
         c2pa: Any = importlib.import_module("c2pa")
@@ -130,12 +135,10 @@ def _check(anchors: str) -> None:
         raise EdgeError(f"the trust anchors hold a certificate that cannot be read: {_in_a_line(error)}") from None
 
 
-def _has_more_to_say(response: Observation) -> bool:
-    """Whether a manifest store in the work may hold an assertion: by its label, or out of sight."""
-    return not response.truncated and any(
-        content_type(packet) in STORE_TYPES
-        and (packet.truncated or any(mark in packet.body for mark in (_LABEL_END, _COMPRESSED)))
-        for packet in packets(response)
+def _may_speak(packet: Observation) -> bool:
+    """Whether it is a manifest store that may hold an assertion about mining: by its label, or out of sight."""
+    return content_type(packet) in STORE_TYPES and (
+        packet.truncated or any(mark in packet.body for mark in (_LABEL_END, _COMPRESSED))
     )
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 import http_sf
@@ -77,8 +78,10 @@ UNREAD: Final = Words(
 """The words of what is not read."""
 
 
+@lru_cache(maxsize=1_024)
 def read_usage(value: str) -> Words:
-    """What one dictionary says. Octets beyond UTF-8 are lone surrogates. Never raises on content."""
+    """What one dictionary says. Octets beyond UTF-8 are lone surrogates. Remembered, because a site says the same on all
+    of its pages. Never raises on content."""
     octets = value.encode("utf-8", "surrogatepass")
     if len(octets) > MAX_VALUE_BYTES:
         return UNREAD

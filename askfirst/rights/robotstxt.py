@@ -341,6 +341,22 @@ class RobotsTxt:
             for line, key, value, group in self._records.get(key.lower(), ())
         )
 
+    def said_to(self, key: str, token: str) -> tuple[list[Record], list[Record]]:
+        """By either reading of the file, the plain one first: the records with this key and a value that stand in the
+        groups which are chosen for ``token``; where there are none, those above the first user-agent line."""
+        rules = self.rules_for(token)
+        careful = rules.groups if rules._careful is None else rules._careful  # noqa: SLF001  # one reading of one file
+        found: list[list[Record]] = []
+        for read, chosen in ((self._read, rules.groups), (self._reread, careful)):
+            records = [
+                Record(line, name, _as_latin_1(value), group)
+                for line, name, value, group in read.records
+                if name == key and value
+            ]
+            own = [record for record in records if record.group_index in chosen]
+            found.append(own or [record for record in records if record.group_index is None])
+        return found[0], found[1]
+
     def refusing(self, key: str, token: str) -> PatternIndex[int] | None:
         """The paths of the records with this key that a careful reader takes to be said to ``token``, read as those of
         disallow rules are, with the line of each; None when there are none. The records are those of the groups that
@@ -620,6 +636,8 @@ def _classify(line: str) -> tuple[_Key, str, str, bool]:
     kind = _sloppy_key(key)
     if kind is not None:
         return kind, key, value, True
+    # files are glued together, with the mark of the second in the middle
+    key = key.strip(_UNSEEN)
     return (_Key.OTHER, key, value, False) if _RECORD_KEY.fullmatch(key) else (_Key.NONE, "", text, False)
 
 

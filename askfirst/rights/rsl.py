@@ -11,10 +11,11 @@ It fetches nothing, and no server is asked for a token.
 4. Elements in the wrong place, repeated ones and values outside the vocabulary are no ``broken`` document, but leave it
    invalid: nothing is permitted by it.
 5. So much is read and no more: 1 MiB, 2,000 contents, 20,000 elements, 32 levels, and namespace names of 500 characters
-   (they are handed out in full, so that the time would be quadratic). More is ``broken``.
+   (they are handed out in full, so that the time would be quadratic), and 4,096 characters of a list or an amount. More
+   is ``broken``.
 
 house: a namespace that is nearly right (``http:``, a slash at its end, a later version, none at all) is read as far as
-rule 3 goes. The 0.9 draft had comma-separated lists and other words: see ``usages``.
+rule 3 goes, and an element by one of RSL's names in such a one makes a document ``broken``, because it was meant. The 0.9 draft had comma-separated lists and other words: see ``usages``.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ _TYPES: Final = {
     "reporting": frozenset({"telemetry", "provenance", "audit"}),
     "legal": frozenset({"warranty", "disclaimer", "attestation", "contact", "proof"}),
 }
+# what a cut would change the meaning of
+_WHOLE: Final = frozenset({"permits", "prohibits", "amount"})
+# they stand in content; house: in license or rsl they were meant of every content inside, and permit nothing
+_CONDITIONS: Final = ("server", "encrypted")
 _ONCE_A_TYPE: Final = frozenset({"permits", "prohibits", "legal"})
 _MANY: Final = frozenset({"content", "license", "reporting", "alternate"})
 
@@ -157,6 +162,7 @@ class _Reading:
         self.namespace: str | None = None
         self.unknown: Note | None = None
         self.notes: list[Note] = []
+        self._of_all: dict[str, str] = {}
         self._open: list[_Open] = []
         self._ignored = 0
         self._elements = 0
@@ -205,17 +211,20 @@ class _Reading:
         namespace, _, name = qualified.rpartition(" ")
         if self.namespace is None:
             self._root(namespace, name)
-        elif namespace != self.namespace:
+        here = _Open(name, _own(attributes, namespace), self._parser.CurrentLineNumber, self._parser.CurrentByteIndex)
+        if namespace != self.namespace:
             self._ignored = 1
+            if self.unknown is None and name in _PARENTS and (not namespace or _is_near(namespace)):
+                whose = namespace[:80] or "no namespace"
+                self.unknown = self._note(here, f"<{name}> is of {whose}, and one of RSL's by its name")
             return
-        here = _Open(name, attributes, self._parser.CurrentLineNumber, self._parser.CurrentByteIndex)
+        self._look_at_attributes(here, attributes)
         if self._open:
             self._look_at(here, self._open[-1].name)
         self._open.append(here)
 
     def _root(self, namespace: str, name: str) -> None:
-        near = namespace.lower().partition("://")[2].startswith("rslstandard.org/rsl")
-        if name != "rsl" or not (near or not namespace):
+        if name != "rsl" or not (_is_near(namespace) or not namespace):
             raise _StopError(
                 f"its root is <{name[:40]}> of {namespace[:80] or 'no namespace'}, not <rsl> of {NAMESPACE}"
             )
@@ -236,6 +245,17 @@ class _Reading:
             said = here.attributes.get("type", "")[:40]
             self.notes.append(self._note(here, f"<{name}> of the type {said!r}, which RSL 1.0 does not have"))
 
+    def _look_at_attributes(self, here: _Open, given: dict[str, str]) -> None:
+        if len(here.attributes) > len(given.keys() & here.attributes.keys()):
+            self.notes.append(self._note(here, f"<{here.name[:40]}> has an attribute with a prefix"))
+        meant = {key: value for key in _CONDITIONS if (value := here.attributes.get(key))}
+        if here.name == "content":
+            here.attributes = self._of_all | here.attributes
+        elif meant:
+            self.notes.append(self._note(here, f"<{here.name[:40]}> has {', '.join(meant)}, which is of <content>"))
+            if not self._open:
+                self._of_all = meant
+
     def _note(self, here: _Open, note: str) -> Note:
         return Note(note, here.line, self._words(here.start, len(self.body)))
 
@@ -243,6 +263,8 @@ class _Reading:
         if self._open and not self._ignored and self._open[-1].length < _MAX_TEXT:
             self._open[-1].text.append(text[:_MAX_TEXT])
             self._open[-1].length += len(text)
+            if self._open[-1].length >= _MAX_TEXT and self._open[-1].name in _WHOLE:
+                raise _StopError(f"a <{self._open[-1].name}> is longer than is read")
 
     def _end(self, _name: str) -> None:
         if self._ignored:
@@ -290,6 +312,18 @@ class _Reading:
         return piece.decode(self.codec, "replace")[:MAX_EVIDENCE_CHARS]
 
 
+def _own(attributes: dict[str, str], namespace: str) -> dict[str, str]:
+    """The attributes by name. house: those of the element's own namespace (``rsl:server``) are meant, too."""
+    if not any(" " in key for key in attributes):
+        return attributes
+    return {key.removeprefix(f"{namespace} "): value for key, value in attributes.items()} | attributes
+
+
+def _is_near(namespace: str) -> bool:
+    """Whether a namespace is RSL's, or was meant to be."""
+    return namespace.lower().partition("://")[2].removeprefix("www.").startswith("rslstandard.org/rsl")
+
+
 def _bound_namespace(_prefix: str | None, name: str | None) -> None:
     if name is not None and len(name) > _MAX_NAMESPACE_CHARS:
         raise _StopError("a namespace name is too long")
@@ -324,7 +358,7 @@ def _some(notes: Iterable[Note]) -> tuple[Note, ...]:
 class Usages:
     """A list of usage tokens: ``exact`` as RSL 1.0 has them, ``meant`` what other spellings may have meant to permit,
     ``feared`` what they may have meant to prohibit, ``unknown`` what cannot be understood. Tokens of other vocabularies
-    (``prefix:name``) are not interpreted (section 3.4.1)."""
+    (``prefix:name``) are not interpreted (section 3.4.1). house: if the name is one of RSL's, it is feared."""
 
     exact: frozenset[str]
     meant: frozenset[str]
@@ -341,16 +375,16 @@ def usages(text: str) -> Usages:
     unknown: list[str] = []
     plain = "," not in text and ";" not in text
     for token in _split(text):
-        low = token.lower()
+        prefix, _, low = token.lower().replace("_", "-").rpartition(":")
         if plain and token in USAGES:
             exact.add(token)
         elif low in USAGES:
-            meant.add(low)
+            meant.update([] if prefix else [low])
             feared.add(low)
         elif low in _OLD_USAGES:
-            meant.update(word for word in _OLD_USAGES[low] if not word.endswith("all"))
+            meant.update(word for word in _OLD_USAGES[low] if not (prefix or word.endswith("all")))
             feared.update(_OLD_USAGES[low])
-        elif ":" not in token:
+        elif not prefix:
             unknown.append(token[:40])
     return Usages(frozenset(exact), frozenset(meant), frozenset(feared), tuple(unknown))
 

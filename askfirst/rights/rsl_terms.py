@@ -14,13 +14,14 @@ license token, and with nobody to report to. What one license says of one use is
 
 house: a closed list that leaves search to another content of the same path refuses it only to conservative readers:
 publishers write search and AI as two contents. A content of the same host with or without ``www.``, of the other scheme
-or another port, can refuse to conservative readers, where none of the resource's own origin matches.
+or another port, or without a scheme, can refuse to conservative readers, where none of the resource's own origin
+matches. A document with a content whose address cannot be understood permits nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -50,6 +51,8 @@ from askfirst.rights.rsl_uses import AI_USES, CATEGORIES, Answer, Finding, Use, 
 
 PROTOCOL: Final = "rsl"
 _EMAIL: Final = re.compile(r"[^\s@<>:/]{1,64}@[^\s@<>:/]{1,190}")
+_ABSOLUTE: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*+):)?+//([^/?]*+)")
+_HOST: Final = re.compile(r"[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++(?::[0-9]{1,5})?+(?=[/?]|\Z)")
 _MAX_REMEMBERED: Final = 4_096
 _MAX_CONTACTS: Final = 8
 
@@ -78,6 +81,7 @@ class RslStatement:
         "_findings",
         "_index",
         "_inline",
+        "_lost",
         "_observation",
         "_place",
         "_refuses_only",
@@ -101,7 +105,7 @@ class RslStatement:
         self._place = place
         self._refuses_only = refuses_only
         self._inline = inline
-        self._index = _indexed(document)
+        self._index, self._lost = _indexed(document)
         self._remarks = tuple(self._remark(note) for note in _notes(document))
         self._default = self._unmatched()
         self._by_contents: dict[tuple[object, ...], Reading] = {}
@@ -147,7 +151,8 @@ class RslStatement:
     def _reading(self, found: Sequence[_Content], *, near: bool) -> Reading:
         answers = {use: self._joined(use, found) for use in Use}
         answers[Use.TDM] = mining(answers)
-        doubted = near or self._refuses_only or not self._document.valid or not all(c.exact for c in found)
+        doubted = near or self._lost or self._refuses_only or not self._document.valid
+        doubted = doubted or not all(c.exact for c in found)
         broken = self._document.broken
         signals: list[Signal] = [] if broken is None else list(self._unlicensed(broken))
         for use, findings in answers.items():
@@ -292,30 +297,42 @@ def _signal(
 # -- contents ---------------------------------------------------------------------------------------------------------
 
 
-def _indexed(document: RslDocument) -> dict[str, PatternIndex[_Content]]:
-    """The contents by the host that they name, without ``www.``; those of no host under the empty name."""
+def _indexed(document: RslDocument) -> tuple[dict[str, PatternIndex[_Content]], bool]:
+    """The contents by the host that they name, without ``www.``; those of no host under the empty name. And whether
+    some content has an address that nothing can be found by, so that nobody knows what it is about."""
     entries: dict[str, list[tuple[str, int, _Content]]] = {}
+    lost = False
     for index, node in enumerate(document.contents):
-        url = node.attribute("url")
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            continue
-        if parts.scheme and "://" in url:
-            origin = _home(url)
-            if origin is None:
-                continue
-            path = "/" + url.partition("://")[2].partition("#")[0].partition("/")[2]
-        else:
-            origin, path = None, url or "/"
-        exact = path.startswith(("/", "*")) and "\\" not in path and "url" in node.attributes
-        path = path if path.startswith(("/", "*")) else "/" + path
-        # `/a*` is `/a`, so that neither is more specific
-        pattern = Pattern.parse(path.rstrip("*") or "/")
-        content = _Content(index, node, origin, pattern.length, exact)
-        key = "" if origin is None else _bare(origin.host)
-        entries.setdefault(key, []).extend((octets, 0, content) for octets in spellings(path.rstrip("*") or "/"))
-    return {key: PatternIndex(listed) for key, listed in entries.items()}
+        places = list(_places(node))
+        lost = lost or not places
+        for origin, written, exact in places:
+            path = written if written.startswith(("/", "*")) else "/" + written
+            # `/a*` is `/a`, so that neither is more specific; in `/a$*` the dollar sign does not end the path
+            shorter = path.rstrip("*") or "/"
+            path = path if shorter.endswith("$") else shorter
+            content = _Content(index, node, origin, Pattern.parse(path).length, exact)
+            key = "" if origin is None else _bare(origin.host)
+            entries.setdefault(key, []).extend((octets, 0, content) for octets in spellings(path))
+    return {key: PatternIndex(listed) for key, listed in entries.items()}, lost
+
+
+def _places(node: Node) -> Iterator[tuple[Origin | None, str, bool]]:
+    """Origin, path, and whether both stand as they should. house: an address without its scheme is one of a host that
+    no origin has, so that it is found, and only nearly."""
+    url, fragment, _ = node.attribute("url").partition("#")
+    exact = not fragment and "\\" not in url and "url" in node.attributes
+    absolute, bare = _ABSOLUTE.match(url), _HOST.match(url)
+    if absolute is not None and absolute[1] is not None:
+        origin = _home(absolute[0])
+        if origin is not None:
+            yield origin, url[absolute.end() :], exact
+        return
+    if absolute is None:
+        yield None, url or "/", exact and url[:1] in {"", "/", "*"}
+    named = absolute[2] if absolute is not None else bare[0] if bare is not None else ""
+    origin = _home(f"http://{named}")
+    if origin is not None:
+        yield replace(origin, scheme="", port=0), url.partition(named)[2], False
 
 
 def _home(url: str) -> Origin | None:

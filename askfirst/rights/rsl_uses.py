@@ -135,7 +135,7 @@ def _condition(use: Use, one: Node, content: Node) -> Finding | None:
     for node in one.all("reporting"):
         reference = short(f"reporting {node.attribute('type')} by {node.attribute('profile')}")
         return Finding(Answer.CONDITION, node, "3.12", reference=reference)
-    server, encrypted = content.attribute("server"), content.attribute("encrypted")
+    server, encrypted = (one.attribute(name) or content.attribute(name) for name in ("server", "encrypted"))
     if server:
         reference = short(f"a license token from {server}")
         return Finding(Answer.CONDITION, content, "3.3", pages=(server,), reference=reference)
