@@ -27,8 +27,7 @@ from askfirst.ports import Cache, EdgeError
 from askfirst.rights import html
 from askfirst.rights.media import looks_like_image
 from askfirst.rights.model import Care, Covers, Kind, Observation, Signal
-from askfirst.rights.origins import UrlError, origin_of
-from askfirst.rights.patterns import target
+from askfirst.rights.patterns import one_spelling
 from askfirst.rights.reader import Statement, Target
 from askfirst.rights.wire import WireError, canonical, observation_to_wire, parse_observation
 
@@ -149,11 +148,3 @@ def _remember(known: OrderedDict[str, T], key: str, value: T) -> None:
     known.move_to_end(key)
     while len(known) > MAX_IMAGES:
         known.popitem(last=False)
-
-
-def one_spelling(url: str) -> str:
-    """One spelling for all spellings of a URL: a page may write an address in another way than who requests it."""
-    try:
-        return f"{origin_of(url)}{target(url)}"
-    except UrlError:
-        return url

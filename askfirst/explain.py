@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from askfirst.rights.model import Contradiction, Decision, Remark, Signal, Stage, Terms, Verdict
+from askfirst.rights.model import Ask, Contradiction, Decision, Remark, Signal, Stage, Terms, Verdict
 
 _DONE = {
     (Stage.FETCH, Verdict.ALLOW): "may be fetched",
@@ -28,6 +28,9 @@ _KEYWORDS = re.compile(
 )
 
 
+_BLANKS = re.compile(r"[ \t\r\n]{2,}|[\t\r\n]")
+
+
 def summary(decision: Decision) -> str:
     """One line: ``https://h/p is not kept for train: x-robots-tag says 'noai' (field X-Robots-Tag)``."""
     done = _DONE[decision.stage, decision.verdict]
@@ -41,14 +44,14 @@ def explain(decision: Decision, *, policy_name: str | None = None) -> str:
 
 
 def shown(text: str) -> str:
-    """Text from the wire, safe to print: control and formatting characters are spelled out."""
+    """Text from the wire, safe to print on one line: blanks and line breaks in a row are one space, and control and
+    formatting characters are spelled out."""
+    text = _BLANKS.sub(" ", text)
     return "".join(c if c == " " or not unicodedata.category(c).startswith(("C", "Z")) else _spelled(c) for c in text)
 
 
 def _spelled(character: str) -> str:
     code = ord(character)
-    if character == "\t":
-        return " "
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
@@ -79,26 +82,29 @@ def _lines(decision: Decision, policy_name: str | None) -> Iterator[str]:
     if others:
         yield "  also said, without deciding this:"
         yield from (f"    {_said(s)} ({shown(s.evidence.at)})" for s in others)
-    yield from contradicted(decision.contradictions)
+    if decision.contradictions:
+        yield "  contradicting each other:"
+        yield from (f"  {line}" for line in contradicted(decision.contradictions))
     yield from _remarks(decision.remarks)
     for ask in decision.ask:
-        where = " or ".join(part for part in (ask.contact, ask.terms_url) if part)
-        whom = ", ".join(part for part in (ask.name, where) if part) or "the publisher"
-        yield f"  ask {shown(whom)}: {shown(ask.why)}"
+        yield f"  ask {shown(whom(ask))}: {shown(ask.why)}"
         if ask.note is not None:
             yield f"    note: {shown(ask.note)}"
 
 
-def contradicted(found: Iterable[Contradiction], *, indent: str = "  ") -> Iterator[str]:
-    """Both sides' words, pair by pair; nothing where nobody contradicts anybody."""
-    listed = tuple(found)
-    if listed:
-        yield f"{indent}contradicting each other, and the refusal stands unless it is superseded:"
-    for one in listed:
+def contradicted(found: Iterable[Contradiction]) -> Iterator[str]:
+    """Both sides' words, pair by pair."""
+    for one in found:
         for signal in (one.permits, one.refuses):
             words = signal.evidence
-            yield f"{indent}  {_said(signal)} ({shown(words.document_url)}, {shown(words.at)}):"
-            yield f"{indent}    {shown(words.text)}"
+            yield f"  {_said(signal)} ({shown(words.document_url)}, {shown(words.at)}):"
+            yield f"    {shown(words.text)}"
+
+
+def whom(ask: Ask) -> str:
+    """Who is to be asked, and where."""
+    where = " or ".join(dict.fromkeys(part for part in (ask.contact, ask.terms_url) if part))
+    return ", ".join(part for part in (ask.name, where) if part) or "the publisher"
 
 
 def _remarks(remarks: Iterable[Remark]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from askfirst.ports import Cache, EdgeError, Fetch, Inspect, Registry
 from askfirst.recording import Record
 from askfirst.rights import html
 from askfirst.rights.decide import on_occasion, rule
+from askfirst.rights.gathering import named, packets
 from askfirst.rights.listening import Listeners
 from askfirst.rights.media import content_type, may_be_html, media_type
 from askfirst.rights.model import (
@@ -45,8 +46,6 @@ from askfirst.rights.policy import Policy
 from askfirst.rights.read import (
     can_be_taken_back,
     join_readings,
-    named,
-    packets,
     readers_for,
     statements,
 )
@@ -143,7 +142,9 @@ class Gate:
             inside = (*inside, *self._inspect(response, inside))
         others = named(seen, self.agent, self._naming, self.policy.care)
         looked = await self.hearing.look_at(others, besides=standing.observations) if others else ()
-        parts = statements((*seen, *inside, *looked), self.agent, self._of_responses)
+        # the rules beside a document that is named are evidence of the look, and say nothing of this resource
+        spoken = (o for o in looked if o.document.kind is not Kind.WELL_KNOWN)
+        parts = statements((*seen, *inside, *spoken), self.agent, self._of_responses)
         kept = html.relied_on(response)
         decision = await self._decide(
             intent,

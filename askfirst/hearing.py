@@ -15,17 +15,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from askfirst.displays import Displays
 from askfirst.looking import Count, Looking, Seen
 from askfirst.ports import Cache, Fetch, Registry
+from askfirst.rights.gathering import named
 from askfirst.rights.listening import Listeners
 from askfirst.rights.model import Agent, Document, Kind, Observation, Origin, Outage
 from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import Policy
-from askfirst.rights.read import bars, last_resorts, named, plan, readers_for, statements
+from askfirst.rights.read import bars, last_resorts, plan, readers_for, statements
 from askfirst.rights.reader import SILENT
 from askfirst.rights.signals.operator import operator_statement
 from askfirst.rights.wire import looked_at
@@ -73,7 +74,7 @@ class Hearing:
         )
         self._standings: OrderedDict[str, Standing] = OrderedDict()
         self._last_seen: OrderedDict[Origin, dict[Document, Seen]] = OrderedDict()
-        self._others: dict[Document, asyncio.Task[Seen]] = {}
+        self._others: dict[Document, asyncio.Task[Sequence[Seen]]] = {}
         self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self.displays = Displays(
@@ -175,10 +176,10 @@ class Hearing:
         observations = tuple(o for one in seen for o in one.observations(now))
         others = named(observations, self._agent, self._naming, self._policy.care)
         if others:
-            looked = await asyncio.gather(*map(self._other, others))
+            looked = [one for beside in await asyncio.gather(*map(self._other, others)) for one in beside]
             seen = [*seen, *looked]
             now = self._clock()
-            observations += tuple(o for one in looked for o in one.observations(now))
+            observations = tuple(dict.fromkeys((*observations, *(o for one in looked for o in one.observations(now)))))
         return self._stand(
             origin,
             observations,
@@ -191,7 +192,7 @@ class Hearing:
         return Standing(
             origin=origin,
             observations=observations,
-            statements=(*statements(observations, self._agent, self._readers), *self._papers),
+            statements=(*statements(_own(observations, origin), self._agent, self._readers), *self._papers),
             fresh_until=fresh_until,
             looked_at=looked_at(observations),
             asked_whom=asked_whom,
@@ -202,31 +203,35 @@ class Hearing:
     async def look_at(
         self, documents: Sequence[Document], *, besides: Sequence[Observation] = ()
     ) -> tuple[Observation, ...]:
-        """What these documents say, but for those that are among ``besides``."""
+        """What these documents say, but for those that are among ``besides``, and the rules that stand beside them."""
         known = {(o.document.kind, o.document.url) for o in besides}
         asked = [document for document in documents if (document.kind, document.url) not in known]
-        seen = await asyncio.gather(*map(self._other, asked))
+        looked = await asyncio.gather(*map(self._other, asked))
         now = self._clock()
-        return tuple(o for one in seen for o in one.observations(now))
+        seen = dict.fromkeys(o for beside in looked for one in beside for o in one.observations(now))
+        return tuple(o for o in seen if (o.document.kind, o.document.url) not in known)
 
-    async def _other(self, document: Document) -> Seen:
-        """One look at a document that is no well-known one of its origin, however many ask for it."""
-        origin = origin_of(document.url)
-        known = self._last_seen.get(origin, {}).get(document)
-        if known is not None and self._looking.fresh(known):
-            return known
+    async def _other(self, document: Document) -> Sequence[Seen]:
+        """One look at a document that is no well-known one of its origin, however many ask for it, and at the rules
+        that stand beside it."""
         task = self._others.get(document)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._see_beside_rules(origin, document))
+            task = asyncio.get_running_loop().create_task(self._see_beside_rules(document))
             self._others[document] = task
             task.add_done_callback(lambda _done: self._others.pop(document, None))
         return await asyncio.shield(task)
 
-    async def _see_beside_rules(self, origin: Origin, document: Document) -> Seen:
+    async def _see_beside_rules(self, document: Document) -> Sequence[Seen]:
         """INVARIANT: the robots.txt beside it is known before it is asked for."""
-        rules = [d for d in plan(origin, self._policy) if d.url == f"{origin}/robots.txt"]
-        await self._see(origin, rules)
-        return (await self._see(origin, [*rules, document]))[-1]
+        origin = origin_of(document.url)
+        wanted = [*(d for d in plan(origin, self._policy) if d.url == f"{origin}/robots.txt"), document]
+        known = self._last_seen.get(origin, {})
+        held = [known.get(one) for one in wanted]
+        fresh = [one for one in held if one is not None and self._looking.fresh(one)]
+        if len(fresh) == len(wanted):
+            return fresh
+        await self._see(origin, wanted[:-1])
+        return await self._see(origin, wanted)
 
     async def _see(self, origin: Origin, documents: Sequence[Document]) -> list[Seen]:
         """All documents at once, but for those that the robots.txt which was seen last bars, as long as something is
@@ -303,3 +308,10 @@ class Hearing:
         if self._standings.get(authority_of(url)) is standing:
             self._standings[authority_of(url)] = fuller
         return fuller
+
+
+def _own(observations: Sequence[Observation], origin: Origin) -> Iterator[Observation]:
+    """Without the well-known documents of other origins, which were looked at for what they let us look at."""
+    for seen in observations:
+        if seen.document.kind is not Kind.WELL_KNOWN or origin_of(seen.document.url) == origin:
+            yield seen

@@ -16,11 +16,12 @@ import msgspec
 
 from askfirst.ports import Inspect
 from askfirst.rights.decide import decide
+from askfirst.rights.gathering import packets
 from askfirst.rights.media import content_type, media_type
 from askfirst.rights.model import Agent, Decision, Document, Intent, Kind, Observation, Purpose, Stage
 from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.policy import PROFILES, Policy, default_profile
-from askfirst.rights.read import packets, read
+from askfirst.rights.read import read
 from askfirst.rights.record import Looked, parse_line
 from askfirst.rights.signals.c2pa_report import REPORT_TYPE
 from askfirst.rights.wire import (
@@ -153,14 +154,10 @@ def registry_observation(url: str, records: Sequence[object], at: datetime) -> O
 
 
 def _kind_of(document_url: object, url: str) -> Kind:
-    """The well-known paths are well-known; the URL itself is the response."""
-    if isinstance(document_url, str):
-        path = urlsplit(document_url).path
-        if path in _WELL_KNOWN or path.startswith("/.well-known/"):
-            return Kind.WELL_KNOWN
-        if document_url == url:
-            return Kind.RESPONSE
-    raise WireError(f"kind: missing for {document_url!r}, which is neither the url itself nor a well-known path")
+    """The URL itself is the response; all else is told apart by its path, or by what names or displays it."""
+    path = urlsplit(document_url).path if isinstance(document_url, str) else ""
+    well_known = path in _WELL_KNOWN or path.startswith("/.well-known/")
+    return Kind.RESPONSE if document_url == url and not well_known else Kind.WELL_KNOWN
 
 
 def _agent(value: object) -> Agent:

@@ -154,5 +154,8 @@ def write_ask(out: Path) -> int:
 
 
 def harmless(cell: object) -> object:
-    """The cell, so that no spreadsheet takes it for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    """The cell on one line, and so that no spreadsheet takes it for a formula."""
+    if not isinstance(cell, str):
+        return cell
+    line = " ".join(cell.split())
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line

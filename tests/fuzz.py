@@ -36,6 +36,7 @@ from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights import html
 from askfirst.rights.consent import registry_uri
 from askfirst.rights.decide import decide
+from askfirst.rights.gathering import packets
 from askfirst.rights.media import may_be_html
 from askfirst.rights.model import (
     MAX_EVIDENCE_CHARS,
@@ -52,7 +53,7 @@ from askfirst.rights.model import (
 )
 from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.policy import OPT_IN, OPT_OUT, PROFILES, STRICT, Policy
-from askfirst.rights.read import packets, read
+from askfirst.rights.read import read
 from askfirst.rights.reader import Reader, Target
 from askfirst.rights.record import parse_line
 from askfirst.rights.signals import READERS

@@ -24,6 +24,7 @@ from askfirst.ports import Inspect
 from askfirst.recording import Recording
 from askfirst.replay import Evidenced, inspected, replay_line, replay_recorded
 from askfirst.rights.decide import decide
+from askfirst.rights.gathering import packets
 from askfirst.rights.model import (
     Agent,
     Decision,
@@ -37,7 +38,7 @@ from askfirst.rights.model import (
     Verdict,
 )
 from askfirst.rights.policy import OPT_IN, OPT_OUT, Mode, Policy, parse_policy
-from askfirst.rights.read import packets, read
+from askfirst.rights.read import read
 from askfirst.rights.signals import PROTOCOLS
 from askfirst.rights.signals.c2pa_report import REPORT_TYPE
 from askfirst.wiring import Settings, SettingsError, open_gate, open_inspect

@@ -1,10 +1,8 @@
-"""ai.txt: the cases of tests/cases/ai_txt through read() and decide(), any bytes, and the files people publish."""
+"""ai.txt, beside its cases in tests/cases/ai_txt: any bytes, and the files people publish."""
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askfirst.rights.decide import decide
 from askfirst.rights.model import (
     NOTHING,
     Agent,
@@ -21,47 +18,16 @@ from askfirst.rights.model import (
     Intent,
     Kind,
     Observation,
-    Outage,
     Purpose,
-    Stage,
     Verdict,
 )
-from askfirst.rights.policy import PROFILES
-from askfirst.rights.read import read
 from askfirst.rights.reader import Target
 from askfirst.rights.signals.ai_txt import READER
 
-CASES = Path(__file__).parent / "cases" / "ai_txt"
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 AGENT = Agent(product_token="AskFirstBot", user_agent="AskFirstBot/1.0")
 AI_TXT = "https://h.example/ai.txt"
-
-
-def _cases() -> Iterator[object]:
-    for path in sorted(CASES.glob("*.toml")):
-        table = tomllib.loads(path.read_text("utf-8"))
-        assert {"spec", "section", "rule", "document"} <= table.keys(), path
-        for case in table["case"]:
-            yield pytest.param(table, case, id=f"{path.stem}-{case['id']}")
-
-
-def observed(seen: dict[str, object], document: str) -> Observation:
-    """A table of a case file as an observation; headers and body as they stand."""
-    text = str(seen.get("body", ""))
-    body = bytes.fromhex(str(seen["body_hex"])) if "body_hex" in seen else text.encode()
-    outage = Outage(str(seen["outage"])) if "outage" in seen else None
-    headers = seen.get("headers", [])
-    assert isinstance(headers, list)
-    return Observation(
-        document=Document(kind=Kind(str(seen.get("kind", "well-known"))), url=str(seen.get("url", document))),
-        status=None if outage else int(str(seen.get("status", 200))),
-        headers=tuple((str(name), str(value)) for name, value in headers),
-        body=body,
-        truncated=bool(seen.get("truncated")),
-        outage=outage,
-        observed_at=AT,
-    )
 
 
 def file(body: bytes, *, status: int = 200, truncated: bool = False) -> Observation:
@@ -71,30 +37,6 @@ def file(body: bytes, *, status: int = 200, truncated: bool = False) -> Observat
 
 def target(path: str = "/p.jpg", media: str | None = None) -> Target:
     return Target.of(Intent(url=f"https://h.example{path}", agent=AGENT, purpose=Purpose.TRAIN, media=media))
-
-
-@pytest.mark.parametrize(("table", "case"), list(_cases()))
-def test_case(table: dict[str, object], case: dict[str, object]) -> None:
-    """Every case has its verdict, because of the line it names, and its remarks."""
-    intent = Intent(
-        url=str(case["url"]),
-        agent=AGENT,
-        purpose=Purpose(str(case.get("purpose", "train"))),
-        media=str(case["media"]) if "media" in case else None,
-    )
-    seen, remarks = case["seen"], case.get("remarks", [])
-    assert isinstance(seen, list)
-    assert isinstance(remarks, list)
-    observations = [observed(one, str(table["document"])) for one in seen]
-    policy = PROFILES[str(case.get("policy", "opt-out"))]
-    decision = decide(intent, read(intent, observations, policy), policy, stage=Stage.KEEP, at=AT)
-    assert decision.verdict.word == case["verdict"], decision
-    assert [s.evidence.at for s in decision.because] == case["because"]
-    assert {r.kind.value for r in decision.remarks} >= set(remarks), decision.remarks
-    for signal in decision.because:
-        body = next(o.body for o in observations if o.document.url == signal.evidence.document_url)
-        if signal.evidence.at.startswith("line ") and b"\0" not in body:
-            assert signal.evidence.text.encode() in body
 
 
 @given(body=st.binary(max_size=400), status=st.sampled_from([200, 200, 206, 404, 500]), cut=st.booleans())

@@ -1,13 +1,10 @@
-"""What a consent registry answered, read and decided: the cases of tests/cases/registry, and any bytes."""
+"""What a consent registry answered, beside the cases in tests/cases/registry: any records and any bytes."""
 
 from __future__ import annotations
 
 import json
-import tomllib
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,15 +31,6 @@ from askfirst.rights.wire import decision_line
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 AGENT = Agent(product_token="ExBot", user_agent="ExBot/1.0")
 URL = "https://museum.example/a.png"
-CASES = Path(__file__).parent / "cases" / "registry"
-
-
-def _cases() -> list[dict[str, object]]:
-    return [
-        {**table, "name": f"{path.stem}: {table['name']}"}
-        for path in sorted(CASES.glob("*.toml"))
-        for table in tomllib.loads(path.read_text("utf-8"))["case"]
-    ]
 
 
 def _answer(body: bytes, *, status: int | None = 200, outage: Outage | None = None) -> Observation:
@@ -53,26 +41,6 @@ def _answer(body: bytes, *, status: int | None = 200, outage: Outage | None = No
         outage=outage,
         observed_at=AT,
     )
-
-
-@pytest.mark.parametrize("case", _cases(), ids=lambda case: str(case["name"]))
-def test_case(case: dict[str, object]) -> None:
-    """Each case ends in its verdict, because of its records and of no other."""
-    body = json.dumps({"records": case["records"]}) if "records" in case else str(case.get("body", ""))
-    outage = Outage(str(case["outage"])) if "outage" in case else None
-    status = None if outage is not None else int(str(case.get("status", 200)))
-    policy = PROFILES[str(case.get("policy", "opt-out"))]
-    intent = Intent(url=URL, agent=AGENT, purpose=Purpose(str(case.get("purpose", "train"))))
-    reading = read(intent, [_answer(body.encode(), status=status, outage=outage)], policy)
-    decision = decide(intent, reading, policy, stage=Stage.KEEP, at=AT)
-    assert decision.verdict.word == case["verdict"]
-    assert sorted({s.evidence.at for s in decision.because}) == case["because"]
-    wanted = case.get("remarks", [])
-    assert isinstance(wanted, list)
-    for part in wanted:
-        assert any(part in r.note for r in decision.remarks), decision.remarks
-    if "terms" in case:
-        assert decision.ask[0].terms_url == case["terms"]
 
 
 def test_an_empty_answer_is_nothing() -> None:

@@ -1,11 +1,9 @@
-"""TDMRep: the cases of tests/cases/tdmrep through read() and decide(), any bytes, and the files people publish."""
+"""TDMRep, beside its cases in tests/cases/tdmrep: any bytes, and the files people publish."""
 
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,44 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askfirst.rights.decide import decide
-from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Outage, Purpose, Stage, Verdict
-from askfirst.rights.policy import PROFILES
-from askfirst.rights.read import read
+from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Purpose, Verdict
 from askfirst.rights.reader import Target
 from askfirst.rights.signals import tdm_file, tdm_header, tdm_meta
 
-CASES = Path(__file__).parent / "cases" / "tdmrep"
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 AGENT = Agent(product_token="AskFirstBot", user_agent="AskFirstBot/1.0")
 FILE = "https://h.example/.well-known/tdmrep.json"
-
-
-def _cases() -> Iterator[object]:
-    for path in sorted(CASES.glob("*.toml")):
-        table = tomllib.loads(path.read_text("utf-8"))
-        assert {"spec", "section", "rule", "document"} <= table.keys(), path
-        for case in table["case"]:
-            yield pytest.param(table, case, id=f"{path.stem}-{case['id']}")
-
-
-def observed(seen: dict[str, object], table: dict[str, object]) -> Observation:
-    """A table of a case file as an observation; headers and body as they stand."""
-    body = bytes.fromhex(str(seen["body_hex"])) if "body_hex" in seen else str(seen.get("body", "")).encode()
-    outage = Outage(str(seen["outage"])) if "outage" in seen else None
-    kind = Kind(str(seen.get("kind", table.get("kind", "well-known"))))
-    headers = seen.get("headers", [])
-    assert isinstance(headers, list)
-    return Observation(
-        document=Document(kind=kind, url=str(seen.get("url", table["document"]))),
-        status=None if outage else int(str(seen.get("status", 200))),
-        headers=tuple((str(name), str(value)) for name, value in headers),
-        body=body,
-        truncated=bool(seen.get("truncated")),
-        outage=outage,
-        observed_at=AT,
-    )
 
 
 def file(body: bytes, *, status: int = 200) -> Observation:
@@ -64,26 +32,6 @@ def response(headers: list[tuple[str, str]], body: bytes = b"") -> Observation:
 
 def target(path: str = "/p") -> Target:
     return Target.of(Intent(url=f"https://h.example{path}", agent=AGENT, purpose=Purpose.TDM))
-
-
-@pytest.mark.parametrize(("table", "case"), list(_cases()))
-def test_case(table: dict[str, object], case: dict[str, object]) -> None:
-    """Every case has its verdict, because of the place it names, with its terms and its remarks."""
-    intent = Intent(url=str(case["url"]), agent=AGENT, purpose=Purpose(str(case["purpose"])))
-    seen, remarks = case["seen"], case.get("remarks", [])
-    assert isinstance(seen, list)
-    assert isinstance(remarks, list)
-    policy = PROFILES[str(case.get("policy", "opt-out"))]
-    reading = read(intent, [observed(one, table) for one in seen], policy)
-    decision = decide(intent, reading, policy, stage=Stage.KEEP, at=AT)
-    assert decision.verdict.word == case["verdict"], decision
-    assert [s.evidence.at for s in decision.because] == case["because"]
-    assert {r.kind.value for r in decision.remarks} >= set(remarks), decision.remarks
-    terms = [s.terms for s in decision.because if s.terms is not None]
-    if "terms" in case:
-        assert [t.url for t in terms] == ([case["terms"]] if case["terms"] else [])
-    if "contact" in case:
-        assert [t.contact for t in terms] == [case["contact"]]
 
 
 @given(body=st.binary(max_size=400), status=st.sampled_from([200, 200, 206, 404, 500]))

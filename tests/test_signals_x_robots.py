@@ -1,11 +1,8 @@
-"""X-Robots-Tag and robots metas, read and decided: the cases of tests/cases, and what must hold for any bytes."""
+"""X-Robots-Tag and robots metas, beside their cases in tests/cases: what must hold for any bytes."""
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -34,69 +31,6 @@ from askfirst.rights.signals import meta_robots, x_robots_tag
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 AGENT = Agent(product_token="ExBot", user_agent="ExBot/1.0 (+https://crawler.example/)")
-CASES = Path(__file__).parent / "cases"
-
-
-@dataclass(frozen=True)
-class Case:
-    """One case of a case file; ``table`` is as in the file."""
-
-    name: str
-    table: dict[str, object]
-
-    def text(self, key: str, otherwise: str) -> str:
-        return str(self.table.get(key, otherwise))
-
-
-def load(*folders: str) -> list[Case]:
-    return [
-        Case(f"{path.parent.name}/{path.stem}: {table['name']}", table)
-        for folder in folders
-        for path in sorted((CASES / folder).glob("*.toml"))
-        for table in tomllib.loads(path.read_text("utf-8"))["case"]
-    ]
-
-
-def _observation(case: Case) -> Observation:
-    body = case.text("body", "")
-    headers = case.table.get("headers", [["Content-Type", "text/html"]] if body else [])
-    assert isinstance(headers, list)
-    kind = Kind(case.text("kind", "response"))
-    url = "https://art.example/page" if kind is Kind.PAGE else case.text("url", "https://art.example/page")
-    return Observation(
-        document=Document(kind=kind, url=url),
-        status=int(case.text("status", "200")),
-        # field values arrive as latin-1, whatever was meant
-        headers=tuple((name, value.encode("utf-8").decode("latin-1")) for name, value in headers),
-        body=body.encode(case.text("encoding", "utf-8")),
-        observed_at=AT,
-    )
-
-
-@pytest.mark.parametrize("case", load("x_robots_tag", "meta_robots"), ids=lambda case: case.name)
-def test_case(case: Case) -> None:
-    """Each case ends in its verdict, because of its places and of no other."""
-    policy = PROFILES[case.text("policy", "opt-out")]
-    media = case.table.get("media")
-    intent = Intent(
-        url=case.text("url", "https://art.example/page"),
-        agent=AGENT,
-        purpose=Purpose(case.text("purpose", "train")),
-        media=None if media is None else str(media),
-    )
-    reading = read(intent, [_observation(case)], policy)
-    decision = decide(intent, reading, policy, stage=Stage.KEEP, at=AT)
-    assert decision.verdict.word == case.table["verdict"]
-    assert sorted({s.evidence.at for s in decision.because}) == case.table["because"]
-    notes = [r.note for r in decision.remarks]
-    wanted = case.table.get("remarks", [])
-    assert isinstance(wanted, list)
-    for part in wanted:
-        assert len([note for note in notes if part in note]) >= 1, notes
-    if "text" in case.table:
-        assert {s.evidence.text for s in decision.because} == {case.table["text"]}
-    if "terms" in case.table:
-        assert {s.terms and (s.terms.url or s.terms.reference) for s in decision.because} == {case.table["terms"]}
 
 
 def test_unknown_rules_of_one_field_make_one_remark() -> None:

@@ -83,9 +83,10 @@ def answer(
 
 
 def test_canonical_json_is_sorted_tight_and_utf8() -> None:
-    """Keys are sorted at every depth, there is no white space, and letters are themselves."""
+    """Keys are sorted at every depth, there is no white space, and letters are themselves; what some readers take for a
+    line break is escaped."""
     value: dict[str, Json] = {"b": [1, True, None, 'é\n"\\\u2028'], "a": {"z": 0, "é": -1, "B": ""}}
-    assert canonical(value) == '{"a":{"B":"","z":0,"é":-1},"b":[1,true,null,"é\\n\\"\\\\\u2028"]}'.encode()
+    assert canonical(value) == '{"a":{"B":"","z":0,"é":-1},"b":[1,true,null,"é\\n\\"\\\\\\u2028"]}'.encode()
     assert canonical({"a": value["a"], "b": value["b"]}) == canonical(value)
 
 

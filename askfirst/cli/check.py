@@ -21,15 +21,15 @@ from rich.text import Text
 
 from askfirst.cli import options
 from askfirst.edges.fetch_http import HttpFetch
-from askfirst.explain import contradicted, quoted, shown
+from askfirst.explain import contradicted, quoted, shown, whom
 from askfirst.gate import Gate
 from askfirst.replay import inspected
-from askfirst.rights.contradictions import contradictions
 from askfirst.rights.decide import decide
 from askfirst.rights.media import media_type
 from askfirst.rights.model import (
     Care,
     Category,
+    Contradiction,
     Decision,
     Document,
     Intent,
@@ -162,8 +162,11 @@ async def _walk(url: str, told: Settings, gate: Gate, step: HttpFetch) -> Checke
             if seen.outage is not None:
                 return Checked(url, (*said, *hops), None, f"it could not be had: {outcome(seen)}")
             others = await gate.hearing.look_at_named((*said, *hops, seen))
-            contacts = await gate.hearing.look_for_contact(origin_of(url))
-            return Checked(url, (*said, *hops, seen, *_besides(others, said), *contacts), seen, None)
+            found = (*said, *hops, seen, *_besides(others, said))
+            intent = Intent(url=url, agent=told.agent, purpose=told.purpose, media=media_type(seen))
+            if not read(intent, found, gate.policy).contacts:
+                found = (*found, *await gate.hearing.look_for_contact(origin_of(url)))
+            return Checked(url, found, seen, None)
         hops.append(replace(seen, outage=None))
         been.add(url)
         url = onward
@@ -215,8 +218,7 @@ def _show(
             _show_signal(console, signal)
     else:
         console.print("Nothing is said about use: no machine-readable reservation and no permission was found.")
-    for line in contradicted(contradictions(reading.signals), indent=""):
-        console.print(line, markup=False, soft_wrap=True)
+    _show_contradictions(console, _contradictions(decisions))
     _show_remarks(console, reading.remarks)
     console.print()
     _show_decisions(console, checked, decisions)
@@ -238,6 +240,18 @@ def _show_signal(console: Console, signal: Signal) -> None:
         console.print(f"    terms: {asked}", markup=False, soft_wrap=True)
 
 
+def _contradictions(decisions: Mapping[str, Mapping[Purpose, Decision]]) -> tuple[Contradiction, ...]:
+    """Those of all the decisions, each once."""
+    return tuple(dict.fromkeys(c for one in decisions.values() for d in one.values() for c in d.contradictions))
+
+
+def _show_contradictions(console: Console, found: tuple[Contradiction, ...]) -> None:
+    if found:
+        console.print("Contradicting each other", style="bold")
+        for line in contradicted(found):
+            console.print(line, markup=False, soft_wrap=True)
+
+
 def _show_remarks(console: Console, remarks: tuple[Remark, ...]) -> None:
     if remarks:
         console.print("Remarked, without effect", style="bold")
@@ -253,12 +267,9 @@ def _show_decisions(console: Console, checked: Checked, decisions: Mapping[str, 
         cells = [_cell(by_purpose[purpose]) for by_purpose in decisions.values()]
         table.add_row(purpose.value, *cells)
     console.print(table)
-    asks = {(a.contact, a.terms_url) for one in decisions.values() for d in one.values() for a in d.ask}
-    for contact, terms_url in sorted(asks, key=str):
-        if contact or terms_url:
-            console.print(
-                f"ask {shown(' or '.join(p for p in (contact, terms_url) if p))}", markup=False, soft_wrap=True
-            )
+    asks = {whom(a) for one in decisions.values() for d in one.values() for a in d.ask if a.contact or a.terms_url}
+    for asked in sorted(asks):
+        console.print(f"ask {shown(asked)}", markup=False, soft_wrap=True)
 
 
 def _cell(decision: Decision) -> Text:
@@ -274,7 +285,7 @@ def _wire(checked: Checked, reading: Reading, decisions: Mapping[str, Mapping[Pu
         "not_asked": checked.not_asked,
         "observations": list(_observed(checked)),
         "signals": [signal_to_wire(s) for s in reading.signals],
-        "contradictions": [contradiction_to_wire(c) for c in contradictions(reading.signals)],
+        "contradictions": [contradiction_to_wire(c) for c in _contradictions(decisions)],
         "contacts": [contact_to_wire(c) for c in reading.contacts],
         "remarks": [remark_to_wire(r) for r in reading.remarks],
         "decisions": {

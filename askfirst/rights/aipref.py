@@ -80,7 +80,7 @@ UNREAD: Final = Words(
 
 @lru_cache(maxsize=1_024)
 def read_usage(value: str) -> Words:
-    """What one dictionary says. Octets beyond UTF-8 are lone surrogates. Remembered, because a site says the same on all
+    """What one dictionary says. Octets beyond UTF-8 are lone surrogates. Remembered: a site says the same on all
     of its pages. Never raises on content."""
     octets = value.encode("utf-8", "surrogatepass")
     if len(octets) > MAX_VALUE_BYTES:

@@ -40,6 +40,14 @@ _PLACES: Final[Mapping[str, Mapping[str, str]]] = {
     "content": {"attribution": "attribution", "aidisclosure": "ai-disclosure"},
     "compliance": {"audit": "audit"},
 }
+# house: what a site may ask of one agent
+_OF_AGENTS: Final = {
+    **_PLACES["policies"],
+    **_PLACES["licensing"],
+    **_PLACES["content"],
+    **_PLACES["compliance"],
+    "trainingdeny": "training-deny",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,14 @@ class CarFile:
     def given(self, key: str, whom: str = SITE) -> list[Said]:
         """The values of a key, in order."""
         return self._said.get((whom, key), [])
+
+    def heard(self, key: str) -> list[Said]:
+        """The values of a key wherever they are said to us: for what restricts."""
+        return [*self.given(key), *self.given(key, EVERY_AGENT), *self.given(key, US)]
+
+    def demanded(self, key: str) -> Said | None:
+        """The first of these that is not empty."""
+        return next((one for one in self.heard(key) if one.value or one.astray), None)
 
     def first(self, key: str) -> Said | None:
         """The first value of a key that is not empty."""
@@ -175,11 +191,13 @@ def of_json(body: bytes, names: frozenset[str]) -> CarFile:
         if place is not None:
             _add_members(file, SITE, f"/{name}", value, place)
         elif _plain(name) == "agents":
+            if not isinstance(value, _Members):
+                file.add(US, _said("training", value, f"/{name}", astray=True))
             for agent, fields in _pairs(value):
                 whom, at = _whom(agent, names), f"/{name}/{agent[:_MAX_KEY_CHARS]}"
                 if isinstance(fields, str):
                     file.add(whom, _said("training", fields, at, astray=True))
-                _add_members(file, whom, at, fields, _PLACES["policies"])
+                _add_members(file, whom, at, fields, _OF_AGENTS)
     return file
 
 
@@ -198,6 +216,8 @@ def _pairs(value: object) -> Iterator[tuple[str, object]]:
 def _add_members(file: CarFile, whom: str, at: str, value: object, place: Mapping[str, str]) -> None:
     for name, member in _pairs(value):
         key = place.get(_plain(name))
+        if key is None and place is _PLACES["licensing"] and member:
+            file.add(whom, _said("training-fee", member, f"{at}/{name}", astray=True))
         if key is None:
             continue
         if isinstance(member, list):

@@ -14,8 +14,9 @@ reads no comments: the text of the policy is kept with the file, and is no machi
 4. house: how lines combine is not specified. Any ``no`` wins, at whatever length of path, in a chosen group or in none;
    a ``yes`` counts in the chosen group and at the longest path. ``no`` is read in any case, ``yes`` is only ``yes``.
 
-house, for conservative readers and to refuse only: ``n``, ``false``, ``disallow`` and ``0`` for no; pairs that are not
-separated by commas; the labels of Content-Usage; the ``*`` groups beside our own, and lines of no certain group.
+house, for conservative readers and to refuse only: ``n``, ``false``, ``disallow``, ``0`` and their like for no; a
+``use`` that is not known; pairs that are not separated by commas; the labels of Content-Usage, and other names of the
+same; the ``*`` groups beside our own, and lines of no certain group.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from askfirst.rights.robots_records import (
     mildest,
     notes_of,
 )
+from askfirst.rights.robotstxt import UNSEEN
 
 PROTOCOL = "content-signals"
 KEYS: Final = frozenset({"content-signal", "content-signals"})
@@ -52,9 +54,14 @@ _OTHER_NAMES: Final[Mapping[str, tuple[Category, ...]]] = {
     "ai_input": (Category.AI_INPUT,),
     "ai-use": (Category.AI_INPUT,),
     "ai_train": (Category.TRAIN,),
+    "ai-training": (Category.TRAIN,),
+    "train": (Category.TRAIN,),
+    "training": (Category.TRAIN,),
+    "ai": (Category.TRAIN, Category.AI_INPUT),
+    "all": (Category.TRAIN, Category.AI_INPUT),
     "train-ai": (Category.TRAIN_GENERATIVE,),
 }
-_NOES: Final = frozenset({"no", "n", "false", "disallow", "0"})
+_NOES: Final = frozenset({"no", "n", "false", "disallow", "0", "none", "never", "off", "deny", "denied", "disallowed"})
 _LEVELS: Final = frozenset({"immediate", "reference"})
 _BOUNDED: Final = (Category.TRAIN, Category.AI_INPUT)
 UNREAD: Final = Words(
@@ -62,7 +69,7 @@ UNREAD: Final = Words(
         Claim(category=category, verdict=Verdict.DEFER)
         for category in (Category.SEARCH, Category.AI_INPUT, Category.TRAIN, Category.TDM)
     ),
-    notes=((RemarkKind.TRUNCATED, "too many lines to be read: what this and the next ones say is not known"),),
+    notes=((RemarkKind.TRUNCATED, "too much to be read: what this line or the next ones say is not known"),),
 )
 """The words of what is not read."""
 
@@ -105,9 +112,10 @@ def _read_item(item: str) -> tuple[list[Claim], tuple[RemarkKind, str] | None]:
 
 def _meant(name: str, value: str, item: str) -> list[Claim]:
     """What a pair refuses that does not say so."""
-    key, word = name.lower(), value.strip("\"'").lower()
+    key, word = name.strip(UNSEEN).lower(), value.strip(UNSEEN + "\"'").lower()
     if key == "use":
-        return _refusals(_BOUNDED, item, Care.CONSERVATIVE) if word in _LEVELS | _NOES else []
+        # a bound that nobody knows is no permission
+        return _refusals(_BOUNDED, item, Care.CONSERVATIVE) if word not in {"", "full"} else []
     categories = _NAMES.get(key) or _OTHER_NAMES.get(key, ())
     return _refusals(categories, item, Care.CONSERVATIVE) if word in _NOES else []
 

@@ -101,6 +101,8 @@ def count(signals: Iterable[Signal], policy: Policy, at: datetime) -> tuple[tupl
     aside: list[Remark] = []
     for signal in signals:
         why = _set_aside(signal, policy, at)
+        if why is not None and replace(signal, covers=Covers.RESOURCE) in counted:
+            continue  # the same words, which count for the page as well
         if why is None:
             counted[signal] = None
         else:
@@ -235,12 +237,13 @@ def _addressed(ask: Ask, protocol: str | None, contacts: Sequence[Contact]) -> A
     """What is not known yet of whom to ask, from the contacts: those of the same protocol first, then the nearest."""
     able = [c for c in contacts if c.protocol in (None, protocol)]
     for contact in sorted(able, key=_distance):
+        helps = (ask.contact is None and contact.address) or (ask.terms_url is None and contact.terms_url)
         ask = replace(
             ask,
             contact=ask.contact or contact.address,
             terms_url=ask.terms_url or contact.terms_url,
             name=ask.name or contact.name,
-            note=ask.note or contact.note,
+            note=ask.note or (contact.note if helps else None),
         )
     return ask
 

@@ -191,7 +191,7 @@ class PageElements:
 
     @property
     def license_links(self) -> tuple[LicenseLink, ...]:
-        """The first 64 links to licenses and terms, in document order."""
+        """The first 64 links of RSL and the first 64 others to licenses and terms, in document order."""
         if self._license_links is None:
             self._license_links = ()
             if self._look.links:
@@ -717,7 +717,7 @@ def _percent(rest: str) -> str:
 RSL_TYPE: Final = "application/rsl+xml"
 JSON_LD_TYPE: Final = "application/ld+json"
 MAX_SCRIPT_CHARS: Final = 262_144
-_MAX_SCRIPTS: Final = 8
+MAX_SCRIPTS: Final = 8
 _MAX_LICENSE_LINKS: Final = 64
 _LICENSE_RELS: Final = ("license", "terms-of-service")
 
@@ -725,14 +725,18 @@ _LICENSE_RELS: Final = ("license", "terms-of-service")
 def _license_links(tree: LexborHTMLParser, base: str) -> tuple[LicenseLink, ...]:
     found: list[LicenseLink] = []
     counts: dict[str, int] = {}
+    left = {True: _MAX_LICENSE_LINKS, False: _MAX_LICENSE_LINKS}
     for node in tree.css("link[rel],a[rel],area[rel]"):
         attributes = node.attributes
         rel = tuple(dict.fromkeys((attributes.get("rel") or "")[:_REL_BYTES].lower().split()))
         said = next((word for word in _LICENSE_RELS if word in rel), None)
         reference = attributes.get("href")
-        if said is None or not reference:
+        told = _media_type(attributes.get("type"))
+        # a page of credits must not hide the one link to its own license
+        if said is None or not reference or not left[told == RSL_TYPE]:
             continue
-        tag, href, told = node.tag or "", _absolute(base, reference), _media_type(attributes.get("type"))
+        left[told == RSL_TYPE] -= 1
+        tag, href = node.tag or "", _absolute(base, reference)
         place = f'{tag} rel="{said}"'
         ordinal = counts[place] = counts.get(place, 0) + 1
         typed = f' type="{_escaped(told)}"' if told else ""
@@ -747,8 +751,6 @@ def _license_links(tree: LexborHTMLParser, base: str) -> tuple[LicenseLink, ...]
                 text=f'<{tag} rel="{_escaped(" ".join(rel))}" href="{_escaped(href or reference)}"{typed}>',
             ),
         )
-        if len(found) == _MAX_LICENSE_LINKS:
-            break
     return tuple(found)
 
 
@@ -761,7 +763,7 @@ def _scripts(tree: LexborHTMLParser) -> tuple[Script, ...]:
     counts = {RSL_TYPE: 0, JSON_LD_TYPE: 0}
     for node in tree.css("script[type]"):
         told = _media_type(node.attributes.get("type"))
-        if told not in counts or counts[told] == _MAX_SCRIPTS:
+        if told not in counts or counts[told] == MAX_SCRIPTS:
             continue
         text = _held(node.text())
         if told == JSON_LD_TYPE:

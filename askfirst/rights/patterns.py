@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, Generic, TypeVar
 
+from askfirst.rights.origins import UrlError, origin_of
+
 T = TypeVar("T")
 
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -359,3 +361,11 @@ class PatternIndex(Generic[T]):
                     if _rest_matches(special.segments, special.anchored, path)
                 ]
         return [item for _, item in sorted(found, key=lambda entry: -entry[0] % (1 << 32))]
+
+
+def one_spelling(url: str) -> str:
+    """One spelling for all spellings of a URL: a page may write an address in another way than who requests it."""
+    try:
+        return f"{origin_of(url)}{target(url)}"
+    except UrlError:
+        return url

@@ -6,19 +6,15 @@ Rules:
 2. A response that is not 2xx can refuse and cannot permit (signals of an error page or a redirect hop are deny-only).
 3. Of a page that displays the resource only what covers its images is carried over.
 4. The operator's licences and consents are read from the policy, as signals like any other.
-5. What is inside a work is found in the bytes of its 2xx response, unless it was found before: an observation of a
-   whole body gives the same reading as the excerpts that were kept of it.
-6. A document that another one names counts as what it is named for. One that is named and was not looked at is
-   remarked. Of another rendition of a work only refusals are carried over.
+5. Of another rendition of a work only refusals are carried over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
 
-from askfirst.rights.inside import inside
+from askfirst.rights.gathering import gathered, unseen
 from askfirst.rights.listening import Listeners
 from askfirst.rights.model import (
     NOTHING,
@@ -27,19 +23,15 @@ from askfirst.rights.model import (
     Care,
     Covers,
     Document,
-    Evidence,
     Intent,
     Kind,
     Observation,
     Origin,
     Purpose,
     Reading,
-    Remark,
-    RemarkKind,
     Ruling,
     Verdict,
 )
-from askfirst.rights.origins import is_web_url, origin_of
 from askfirst.rights.policy import Mode, Policy
 from askfirst.rights.reader import SILENT, Reader, Statement, Target
 from askfirst.rights.signals import READERS
@@ -75,25 +67,6 @@ def last_resorts(origin: Origin, policy: Policy) -> tuple[Document, ...]:
         if Kind.CONTACT in reader.kinds
         for path in reader.paths
     )
-
-
-_SAID_ELSEWHERE: Final = frozenset({Kind.PAGE, Kind.ORIGINAL})
-MAX_NAMED = 8
-"""So many documents of a kind that others name are looked at."""
-
-
-def named(observations: Iterable[Observation], agent: Agent, readers: Listeners, care: Care) -> tuple[Document, ...]:
-    """The documents on the web that the observed ones name, each once, the first eight of each kind."""
-    found: dict[Kind, dict[Document, None]] = {}
-    for seen in observations:
-        if seen.document.kind in _SAID_ELSEWHERE:
-            continue  # what such a document names bears on itself
-        for reader in readers.to(seen):
-            if reader.names is not None:
-                for name in reader.names(seen, agent):
-                    if name.care <= care and is_web_url(name.document.url):
-                        found.setdefault(name.document.kind, {})[name.document] = None
-    return tuple(document for of_kind in found.values() for document in list(of_kind)[:MAX_NAMED])
 
 
 def statements(observations: Iterable[Observation], agent: Agent, readers: Listeners) -> tuple[Statement, ...]:
@@ -173,64 +146,11 @@ def read(intent: Intent, observations: Iterable[Observation], policy: Policy) ->
     """
     target = Target.of(intent)
     readers = Listeners(readers_for(policy))
-    local = _gathered(intent, observations, policy.care, readers)
+    local = gathered(intent, observations, policy.care, readers)
     said = [s.on(target) for s in statements(local, intent.agent, readers)]
     said.append(operator_statement(policy).on(target))
-    said.append(_unseen(local, intent.agent, policy.care, readers))
+    said.append(unseen(local, intent.agent, policy.care, readers))
     return join_readings(said)
-
-
-def _gathered(
-    intent: Intent, observations: Iterable[Observation], care: Care, readers: Listeners
-) -> tuple[Observation, ...]:
-    """The observations that count for an intent: those of its own origin, those that others name, and what is inside
-    the work."""
-    given = tuple(observations)
-    home = origin_of(intent.url)
-    local = [o for o in given if o.document.kind is not Kind.WELL_KNOWN or origin_of(o.document.url) == home]
-    names = {d.url: d.kind for d in named(local, intent.agent, readers, care)}
-    found = [_as_named(o, names) for o in given if o in local or o.document.url in names]
-    if not any(o.document.kind is Kind.ASSET for o in given):
-        found += [packet for o in given for packet in packets(o)]
-    return tuple(found)
-
-
-def _as_named(seen: Observation, names: Mapping[str, Kind]) -> Observation:
-    kind = names.get(seen.document.url)
-    if kind is None or seen.document.kind is not Kind.WELL_KNOWN:
-        return seen
-    return replace(seen, document=replace(seen.document, kind=kind))
-
-
-def packets(response: Observation) -> tuple[Observation, ...]:
-    """The rights metadata inside the work that a response carried whole."""
-    if response.document.kind is not Kind.RESPONSE or response.whole_digest is not None:
-        return ()
-    if response.status is None or not 200 <= response.status < 300:
-        return ()
-    return inside(response)
-
-
-def _unseen(observations: Sequence[Observation], agent: Agent, care: Care, readers: Listeners) -> Reading:
-    """A remark for each document that is named and was not looked at."""
-    looked = {(o.document.kind, o.document.url) for o in observations}
-    return Reading(
-        remarks=tuple(
-            Remark(
-                source="a document that is named",
-                kind=RemarkKind.NOT_COUNTED,
-                note=f"{document.url[:150]} was not looked at, and has no effect",
-                evidence=Evidence(
-                    document_url=document.url, digest=_NOTHING_SEEN, at="not looked at", text="", spec=""
-                ),
-            )
-            for document in named(observations, agent, readers, care)
-            if document.kind is Kind.LICENSE and (document.kind, document.url) not in looked
-        )
-    )
-
-
-_NOTHING_SEEN: Final = "sha256:" + "0" * 64
 
 
 def bars(rules: Iterable[Statement], url: str, agent: Agent) -> bool:

@@ -60,6 +60,11 @@ class Named:
     care: Care = Care.LITERAL
 
 
+MAX_NAMED = 8
+"""So many documents of a kind that one document names are looked at. What the others say, a reader has to answer for.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """One signal: the kinds of document it listens to, at which well-known paths, and the parser.

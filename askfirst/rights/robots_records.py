@@ -8,14 +8,17 @@ It does not know what a value means and does not choose between lines: askfirst.
 2. Lines concern an agent in one of four ways (:class:`Audience`). Only the chosen ones can permit; those that are
    passed over refuse for conservative readers.
 3. house: a path that begins with ``*`` is taken for one, and so is every other spelling of a path that a sloppy writer
-   may have meant; all of them only to refuse.
-4. house: 1,000 different lines are read. More of them defer, because what they say is not known.
+   may have meant; all of them only to refuse. A path that no blank parts from what follows ends, for conservative
+   readers, at the first letter that may have been meant to part it.
+4. house: 1,000 different lines are read. More of them defer, and so does a file with such lines that is longer than is
+   read, because what the rest says is not known.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
@@ -151,6 +154,23 @@ def split_path(value: str) -> tuple[str, str]:
     return value, ""
 
 
+_PARTING: Final = re.compile(r"[\s,;:|]")
+
+
+def _meant(path: str, read: Callable[[str], Words]) -> tuple[str, Words] | None:
+    """The path and the refusals that may have been meant by a path with nothing behind it; None where none are."""
+    parting = _PARTING.search(path)
+    if parting is None:
+        return None
+    words = read(path[parting.end() :].strip())
+    refusals = tuple(
+        replace(claim, care=max(claim.care, Care.CONSERVATIVE))
+        for claim in words.claims
+        if claim.verdict is not Verdict.ALLOW
+    )
+    return (path[: parting.start()], Words(refusals, words.notes)) if refusals else None
+
+
 class Lines:
     """The lines of one file for one agent, as a statement. Readings are remembered by the lines that matched, so that
     they stay the same objects."""
@@ -202,11 +222,17 @@ def lines_for(
         path, rest = split_path(value)
         at, text = f"line {record.line}", robots.text_of(record.line)
         words = read(rest)
+        meant = _meant(path, read) if path and not rest else None
+        if meant is not None:
+            path, words = meant
         for nth, octets in enumerate(robots.path_spellings(path) if path else ("",)):
-            exact = nth == 0 and not path.startswith("*")
+            exact = meant is None and nth == 0 and not path.startswith("*")
             lines.append((Line(at, text, words, audience, len(octets), exact), octets))
-    for (_, audience), record in list(different.items())[MAX_LINES : MAX_LINES + 1]:
-        lines.append((Line(f"line {record.line}", robots.text_of(record.line), unread, audience), ""))
+    left = list(different.items())[MAX_LINES : MAX_LINES + 1]
+    if robots.is_cut:
+        left = left or list(different.items())[:1]
+    for (_, audience), record in left:
+        lines.append((Line(f"line {record.line} ff.", robots.text_of(record.line), unread, audience), ""))
     return lines
 
 

@@ -20,7 +20,7 @@ It is long and one thing: groups, choice and remarks have to take a line apart i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -73,7 +73,7 @@ _AGENT: Final = re.compile(r"[A-Za-z_-]+")
 _STAR_AND_MORE: Final = re.compile(r"\*[^A-Za-z0-9_*-]")
 _DELAY: Final = re.compile(r"(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+]?[0-9]{1,3})?")
 _BLANK: Final = " \t\v\f"
-_UNSEEN: Final = "\0\ufeff\u200b\u200c\u200d\u2060"
+UNSEEN: Final = "\0\ufeff\u200b\u200c\u200d\u2060"
 _STARTS: Final = frozenset("/*")
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/:]*+)[^/]*+(/.+)?/?")
 _SLASHES: Final = re.compile(r"%(?:3A|2F|3F|40)")
@@ -297,6 +297,11 @@ class RobotsTxt:
     _sets: dict[object, RuleSet] = field(repr=False, default_factory=dict)
     _records: dict[str, list[_RawRecord]] = field(repr=False, default_factory=dict)
     _made: dict[str, object] = field(repr=False, default_factory=dict)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is more of the file than was read."""
+        return self._cut is not None
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -536,7 +541,7 @@ def refused_octets(value: str, host: str = "") -> str:
     """The pattern of a disallow value. House, to refuse only: ``private`` is taken as ``/private``, an absolute URL as
     its path unless that is the whole of a site other than ``host``, and what nobody sees around the value (NUL, zero
     width) is dropped."""
-    value = value.strip().strip(_UNSEEN).strip()
+    value = value.strip().strip(UNSEEN).strip()
     if not value or value[0] in _STARTS:
         return value
     absolute = _ABSOLUTE.fullmatch(value)
@@ -637,13 +642,13 @@ def _classify(line: str) -> tuple[_Key, str, str, bool]:
     if kind is not None:
         return kind, key, value, True
     # files are glued together, with the mark of the second in the middle
-    key = key.strip(_UNSEEN)
+    key = key.strip(UNSEEN)
     return (_Key.OTHER, key, value, False) if _RECORD_KEY.fullmatch(key) else (_Key.NONE, "", text, False)
 
 
 def _sloppy_key(key: str) -> _Key | None:
     """What a key that is nearly right means. Never an allow."""
-    key = key.strip().strip(_UNSEEN).strip()
+    key = key.strip().strip(UNSEEN).strip()
     if key in _MISSPELLED or (key.startswith("disallow") and not _AI_KEY.search(key)):
         return _Key.DISALLOW
     return _Key.USER_AGENT if key.startswith(_AGENT_PREFIXES) else None
@@ -673,7 +678,9 @@ def _heads(read: _Pass, *, careful: bool) -> dict[int, set[str]]:
 
 def _notes(file: RobotsTxt) -> tuple[Note, ...]:
     # what says something about AI that is not read is named before anything else
-    found = sorted(_remarkable(file), key=lambda entry: (entry[1] is not RemarkKind.NOT_COUNTED, entry[0]))
+    found = sorted(
+        _of_each_sort(_remarkable(file)), key=lambda entry: (entry[1] is not RemarkKind.NOT_COUNTED, entry[0])
+    )
     found = [*sorted(found[:MAX_NOTES], key=lambda entry: entry[0]), *found[MAX_NOTES:]]
     lines = file._lines  # noqa: SLF001  # this function is a part of RobotsTxt.notes
     notes = [
@@ -689,6 +696,26 @@ def _notes(file: RobotsTxt) -> tuple[Note, ...]:
 
 
 _Found = tuple[int, RemarkKind, str]
+_OF_A_SORT: Final = 3
+
+
+def _of_each_sort(found: Iterable[_Found]) -> Iterator[_Found]:
+    """The first three of each sort, so that a list of many odd names does not hide what else is odd."""
+    sorts: dict[tuple[RemarkKind, str], list[_Found]] = {}
+    for entry in found:
+        sorts.setdefault((entry[1], _SORT.split(entry[2], maxsplit=1)[0]), []).append(entry)
+    for entries in sorts.values():
+        more = len(entries) - _OF_A_SORT
+        yield from entries[: _OF_A_SORT - 1]
+        for line, kind, note in entries[_OF_A_SORT - 1 : _OF_A_SORT]:
+            yield line, kind, f"{note}; and {more} more lines like this" if more > 0 else note
+
+
+_SORT: Final = re.compile(r"[;`]")
+
+
+def _importance(entry: _Found) -> tuple[bool, int]:
+    return entry[1] is not RemarkKind.NOT_COUNTED, entry[0]
 
 
 def _remarkable(file: RobotsTxt) -> Iterable[_Found]:

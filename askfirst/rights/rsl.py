@@ -15,7 +15,9 @@ It fetches nothing, and no server is asked for a token.
    is ``broken``.
 
 house: a namespace that is nearly right (``http:``, a slash at its end, a later version, none at all) is read as far as
-rule 3 goes, and an element by one of RSL's names in such a one makes a document ``broken``, because it was meant. The 0.9 draft had comma-separated lists and other words: see ``usages``.
+rule 3 goes, and an element by one of RSL's names in such a one makes a document ``broken``, because it was meant.
+``server`` and ``encrypted`` count in ``license`` and ``rsl``, too, and so do attributes with RSL's prefix, to refuse.
+The 0.9 draft had comma-separated lists and other words: see ``usages``.
 """
 
 from __future__ import annotations

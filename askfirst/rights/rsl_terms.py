@@ -272,15 +272,22 @@ def unlicensed(observation: Observation, *, source: str, how: str) -> Reading:
     terms = Terms(
         url=writable(observation.document.url.partition("#")[0]), reference=f"unlicensed: the license gave {how}"
     )
+    return not_licensed(source, Verdict.REFUSE, words, terms)
+
+
+def not_licensed(
+    source: str, verdict: Verdict, words: Evidence, terms: Terms | None, care: Care = Care.LITERAL
+) -> Reading:
+    """The same for every use by AI: nobody can say that there is a license (section 4.3)."""
     return Reading(
         signals=tuple(
-            _signal(source, category, Verdict.REFUSE, words, terms) for use in AI_USES for category in CATEGORIES[use]
+            _signal(source, category, verdict, words, terms, care) for use in AI_USES for category in CATEGORIES[use]
         )
     )
 
 
 def _signal(
-    source: str, category: Category, verdict: Verdict, words: Evidence, terms: Terms, care: Care = Care.LITERAL
+    source: str, category: Category, verdict: Verdict, words: Evidence, terms: Terms | None, care: Care = Care.LITERAL
 ) -> Signal:
     return Signal(
         source=source,

@@ -40,7 +40,19 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 
 def canonical(value: Json) -> bytes:
     """The canonical JSON bytes of a value."""
-    return _ENCODER.encode(value)
+    return _on_one_line(_ENCODER.encode(value))
+
+
+_BREAKS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
+
+
+def _on_one_line(encoded: bytes) -> bytes:
+    """JSON without the characters that JSON does not take for a line break and many readers of lines do."""
+    if encoded.isascii():
+        return encoded
+    for written, escaped in _BREAKS:
+        encoded = encoded.replace(written, escaped)
+    return encoded
 
 
 def digest(value: bytes) -> str:
@@ -179,7 +191,7 @@ def decision_id(intent: Intent, ruling_digest: str) -> str:
 def _string(text: str) -> str:
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
-    return _ENCODER.encode(text.encode("utf-8", "replace").decode()).decode()
+    return canonical(text.encode("utf-8", "replace").decode()).decode()
 
 
 _known = lru_cache(maxsize=1_024)(_string)

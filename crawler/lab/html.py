@@ -1,4 +1,4 @@
-"""Pages as HTML 5: one plain layout, no script, nothing from outside the lab, readable on a phone and in the dark."""
+"""Pages as HTML 5: one plain layout, no program, nothing from outside the lab, readable on a phone and in the dark."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ def render(site: Site, page: Page) -> bytes:
     is_front = page.path == "/"
     title = site.title if is_front else page.title
     head = "".join(f'<meta name="{escape(name)}" content="{escape(content)}">\n' for name, content in page.meta)
+    if page.json_ld:
+        # "<" may end the element early, and JSON has another spelling for it
+        data = page.json_ld.replace("<", "\\u003c")
+        head += f'<script type="application/ld+json">{data}</script>\n'
     story = f'<p class="story">{escape(site.story)}</p>\n' if is_front else ""
     text = "".join(f"<p>{escape(paragraph)}</p>\n" for paragraph in page.text)
     figures = "".join(_figure(site, picture) for picture in page.pictures)

@@ -48,12 +48,13 @@ def content_type(picture: Picture) -> str:
 
 def draw(picture: Picture) -> bytes:
     """The file's bytes. Drawn once per process, then remembered."""
-    return _draw(picture.seed, picture.style, picture.size, picture.path.rpartition(".")[2])
+    extension = picture.path.rpartition(".")[2]
+    return _draw(picture.seed, picture.style, picture.size, extension, picture.xmp, picture.c2pa)
 
 
 @lru_cache(maxsize=512)
-def _draw(seed: str, style: str, size: tuple[int, int], extension: str) -> bytes:
-    from PIL import Image, ImageDraw  # noqa: PLC0415 - optional extra
+def _draw(seed: str, style: str, size: tuple[int, int], extension: str, xmp: str, c2pa: bytes) -> bytes:
+    from PIL import Image, ImageDraw, PngImagePlugin  # noqa: PLC0415 - optional extra
 
     dice = Random(seed)  # noqa: S311 - pictures, not secrets; a str seed is the same in every process
     colors = _palette(dice)
@@ -62,13 +63,17 @@ def _draw(seed: str, style: str, size: tuple[int, int], extension: str) -> bytes
     STYLES[style](ImageDraw.Draw(image, "RGBA"), large, colors[2:], dice)
     image = image.resize(size, Image.Resampling.LANCZOS)
     out = io.BytesIO()
+    inside = {"xmp": xmp.encode()} if xmp else {}
     match extension:
         case "jpg":
-            image.save(out, "JPEG", quality=86)
+            image.save(out, "JPEG", quality=86, **inside)
         case "webp":
-            image.save(out, "WEBP", quality=84)
+            image.save(out, "WEBP", quality=84, **inside)
         case _:
-            image.save(out, "PNG", optimize=False)
+            chunks = PngImagePlugin.PngInfo()
+            if c2pa:
+                chunks.add(b"caBX", c2pa)
+            image.save(out, "PNG", optimize=False, pnginfo=chunks)
     return out.getvalue()
 
 

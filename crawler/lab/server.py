@@ -2,7 +2,7 @@
 
 1. Each request is one line of JSON in the access log, written and flushed before anything is answered.
 2. Misbehavior is bounded: what never answers lets go after MAX_HOLD_S, or as soon as the client leaves.
-3. Text gets the port put into its URLs; pictures and files in other encodings are sent as they are.
+3. Text gets the port put into its URLs; pictures, works and files in other encodings are sent as they are.
 4. It binds 127.0.0.1 alone and asks nobody anything.
 
 Not a general web server: no validators, no ranges, no keeping of anything but the log.
@@ -24,6 +24,7 @@ from crawler.lab import pictures
 from crawler.lab.html import render
 from crawler.lab.site import DOMAIN, Answer, Answers, Site, redirect
 from crawler.lab.sites import LOOK_UP_PATH, REGISTRY_HOST, SITES, registry_records, with_port
+from crawler.lab.works import EPUB, PDF
 
 MAX_HOLD_S = 60
 MAX_LOOK_UP_URLS = 10_000
@@ -45,8 +46,15 @@ def answers_of(site: Site) -> dict[str, Answers]:
         told["/robots.txt"] = site.robots
     for page in site.pages:
         told[page.path] = (
-            Answer(content_type="text/html; charset=utf-8", headers=page.headers, body=render(site, page)),
+            Answer(
+                status=page.status,
+                content_type="text/html; charset=utf-8",
+                headers=page.headers,
+                body=render(site, page),
+            ),
         )
+    for work in site.works:
+        told[work.path] = (Answer(content_type=work.content_type, headers=work.headers, body=work.body),)
     return told | {path: redirect(to) for path, to in site.moved.items()}
 
 
@@ -107,7 +115,7 @@ class Server:
         return answers[min(turn, len(answers) - 1)]
 
     def _put_port_in(self, answer: Answer) -> bytes:
-        if answer.content_type.startswith("image/"):
+        if answer.content_type.startswith("image/") or answer.content_type in (PDF, EPUB):
             return answer.body
         return answer.body.replace(f".{DOMAIN}/".encode(), f".{DOMAIN}:{self.port}/".encode())
 

@@ -51,6 +51,13 @@ class Reason(StrEnum):
     X_ROBOTS_TAG = "x-robots-tag"
     META_ROBOTS = "meta-robots"
     REGISTRY = "registry"
+    AIPREF = "aipref"
+    CONTENT_SIGNALS = "content-signals"
+    RSL = "rsl"
+    TRUST_TXT = "trust.txt"
+    PLUS = "plus"
+    C2PA = "c2pa"
+    LICENSE_CHALLENGE = "license-challenge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +89,6 @@ SILENT = Expectation(
     opt_out=Expected(outcome=Outcome.KEEP, reason=Reason.SILENCE),
     opt_in=Expected(outcome=Outcome.REFUSE_AFTER_FETCH, reason=Reason.SILENCE),
 )
-CONSENTED = _whatever_the_policy(Outcome.KEEP, Reason.REGISTRY)
 MOVED = _whatever_the_policy(Outcome.REDIRECT, Reason.SILENCE)
 
 
@@ -96,9 +102,17 @@ def refused(reason: Reason) -> Expectation:
     return _whatever_the_policy(Outcome.REFUSE_AFTER_FETCH, reason)
 
 
+def permitted(reason: Reason) -> Expectation:
+    """Kept under every policy, because of what somebody said."""
+    return _whatever_the_policy(Outcome.KEEP, reason)
+
+
 def deferred(reason: Reason) -> Expectation:
     """Neither requested nor refused for good: a place that may hold a rule could not be looked at."""
     return _whatever_the_policy(Outcome.DEFER, reason)
+
+
+CONSENTED = permitted(Reason.REGISTRY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +135,9 @@ Answers = tuple[Answer, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A picture the lab draws: the same ``seed``, ``style``, ``size`` and file type give the same bytes. ``host`` is
-    the site that serves it; empty: the site whose page shows it."""
+    """A picture the lab draws: the same ``seed``, ``style``, ``size``, file type and what is inside give the same
+    bytes. ``host`` is the site that serves it; empty: the site whose page shows it. Inside it may have an ``xmp``
+    packet (JPEG and WebP) or a ``c2pa`` manifest store (PNG), which goes where the file goes."""
 
     path: str
     title: str
@@ -131,13 +146,26 @@ class Picture:
     size: tuple[int, int] = (480, 320)
     host: str = ""
     headers: Headers = ()
+    xmp: str = ""
+    c2pa: bytes = b""
+    expect: Expectation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A file that a site's pages link to: a report, a book."""
+
+    path: str
+    content_type: str
+    body: bytes
+    headers: Headers = ()
     expect: Expectation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """One HTML page. ``text`` are its paragraphs, ``links`` pairs of URL and words besides the site's own menu.
-    ``listed``: whether the menu names it."""
+    ``json_ld`` is what it says of itself in schema.org's words. ``listed``: whether the menu names it."""
 
     path: str
     title: str
@@ -145,7 +173,9 @@ class Page:
     pictures: tuple[Picture, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     meta: tuple[tuple[str, str], ...] = ()
+    json_ld: str = ""
     headers: Headers = ()
+    status: int = 200
     expect: Expectation | None = None
     listed: bool = True
 
@@ -172,9 +202,9 @@ class Site:
 
     ``name`` is the first label of its host. ``trait`` says in one line what a crawler meets here, ``story`` the same in
     the words of the people who made it. ``pages[0]`` is the front page. ``robots`` None: there is no robots.txt.
-    ``default`` holds for every page and picture that states nothing else. ``plumbing`` are paths that belong to the
-    asking (redirect hops of robots.txt, policies, site maps) and are never kept. ``policy_files_open`` False: nothing
-    but ``/robots.txt`` may be requested, because that file forbids the rest or could not be read.
+    ``default`` holds for every page, picture and work that states nothing else. ``plumbing`` are paths that belong to
+    the asking (redirect hops of robots.txt, policies, licenses, site maps) and are never kept. ``policy_files_open``
+    False: nothing but ``/robots.txt`` may be requested, because that file forbids the rest or could not be read.
     """
 
     name: str
@@ -185,6 +215,7 @@ class Site:
     robots: Answers | None
     files: Mapping[str, Answers] = field(default_factory=lambda: _NO_FILES)
     pictures: tuple[Picture, ...] = ()
+    works: tuple[Work, ...] = ()
     default: Expectation = SILENT
     plumbing: tuple[str, ...] = ()
     moved: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -207,6 +238,7 @@ class Site:
         """What a correct crawler does about each path."""
         told = {page.path: page.expect or self.default for page in self.pages}
         told |= {picture.path: picture.expect or self.default for picture in self.own_pictures}
+        told |= {work.path: work.expect or self.default for work in self.works}
         return told | dict.fromkeys(self.moved, MOVED)
 
 
@@ -215,6 +247,7 @@ def front(
     text: tuple[str, ...] = (),
     links: tuple[tuple[str, str], ...] = (),
     meta: tuple[tuple[str, str], ...] = (),
+    json_ld: str = "",
     headers: Headers = (),
     expect: Expectation | None = None,
 ) -> Page:
@@ -226,6 +259,7 @@ def front(
         pictures=pictures,
         links=links,
         meta=meta,
+        json_ld=json_ld,
         headers=headers,
         expect=expect,
     )

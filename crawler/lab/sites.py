@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crawler.lab.site import DOMAIN, WELCOME, Outcome, Page, PolicyName, Record, Site, front
-from crawler.lab.stories import consent, doors, everyday, makers, press
+from crawler.lab.stories import consent, doors, everyday, inside, makers, newer_words, press
 
 if TYPE_CHECKING:
     from crawler.lab.process import Request
@@ -23,6 +23,8 @@ _STORIES: tuple[tuple[str, tuple[Site, ...]], ...] = (
     ("People who make pictures", makers.SITES),
     ("People who publish", press.SITES),
     ("People who were asked", consent.SITES),
+    ("People who said it in newer words", newer_words.SITES),
+    ("People who wrote it into the work", inside.SITES),
     ("People who thought of something else", everyday.SITES),
     ("Doors that open oddly", doors.SITES),
 )

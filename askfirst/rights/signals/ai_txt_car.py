@@ -13,7 +13,7 @@ Bytes become values in askfirst.rights.car_draft; here they get their weight. Th
    A Training-Allow has to match the whole path, and a Training-Deny also refuses what lies below it. house: beside
    ``allow`` a Training-Deny refuses for conservative readers, and takes the permission away.
 4. house: an allow beside a license or a fee is conditional. Beside a required attribution, disclosure or audit it
-   permits nothing, and refuses for conservative readers.
+   permits nothing, and refuses for conservative readers. These, and a Training-Deny, count in a block of ours, too.
 5. The blocks that name us come before what is said to all. house: of several values at one place, and between
    ``Agent: *`` and the site's own, the strictest counts.
 6. house: the draft prefers JSON, but each form counts for itself, so that the strictest counts where they differ; the
@@ -67,6 +67,7 @@ _DENIALS: Final = frozenset(
     {"no", "none", "never", "false", "off", "0", "denied", "disallow", "disallowed", "refuse", "block", "forbidden"}
 )
 _REQUIRED: Final = ("attribution", "ai-disclosure", "audit")
+_FREE: Final = frozenset({"", "none", "no", "false", "off", "optional", "recommended", "not required"})
 _SEPARATED: Final = re.compile(r"[,\s]+")
 
 
@@ -190,17 +191,19 @@ class _Policies:
     def _permitted(self, one: Said) -> list[Signal]:
         """The permission, unless something stands beside it."""
         file, voice = self._file, self._voice
-        demanded = file.first("training-fee") or file.first("training-license")
+        demanded = file.demanded("training-fee") or file.demanded("training-license")
         if demanded is not None:
             return [voice.refusal(Category.TRAIN, demanded, terms=self._terms)]
-        required = [said for key in _REQUIRED for said in file.given(key) if _word(said) == "required"]
+        required = [
+            said for key in _REQUIRED for said in file.heard(key) if _word(said) not in _FREE or said.text == "true"
+        ]
         if required:
             terms = Terms(reference=f"{required[0].key}: {required[0].value}"[:200])
             return [voice.refusal(Category.TRAIN, required[0], Care.CONSERVATIVE, terms)]
         return [voice.permission(Category.TRAIN, one)] if self._may_permit else []
 
     def _given_terms(self) -> Terms | None:
-        fee, license_id = self._file.first("training-fee"), self._file.first("training-license")
+        fee, license_id = self._file.demanded("training-fee"), self._file.demanded("training-license")
         if fee is None and license_id is None:
             return None
         url = fee.value if fee is not None and is_web_url(fee.value) and address_of(fee.value) else None
@@ -318,7 +321,7 @@ class _Globs:
         )
         self._denying = PatternIndex(
             (_wider(glob), 0, (len(glob), one))
-            for one in file.given("training-deny")
+            for one in file.heard("training-deny")
             for part in dict.fromkeys((one.value, *_SEPARATED.split(one.value)))
             if (glob := _plain(refused_octets(part, host)))
         )

@@ -9,7 +9,7 @@ of type ``application/rsl+xml`` are askfirst.rights.signals' RSL readers' busine
 
 1. A license is recorded: a remark, and a contact with its address. It permits nothing, for no license that is known
    here says "train on me" without conditions, and it reserves nothing, for a license is no reservation.
-2. house: a Creative Commons license with NC or ND refuses training for strict readers, with the license as terms: they
+2. house: a Creative Commons license with NC or ND refuses training for careful readers, with the license as terms: they
    forbid what most training is or makes, and the license does not say so to machines. The images that a page displays
    are covered as the page is, since it is mostly they that are licensed.
 3. ``terms-of-service``, ``usageInfo`` and ``acquireLicensePage`` are terms to read; ``acquireLicensePage`` is a place
@@ -115,7 +115,7 @@ def linked(source: str, said: str, url: str, words: Evidence, covered: Sequence[
 
 
 def _license(source: str, url: str, words: Evidence, covered: Sequence[Covers]) -> Iterator[Part]:
-    """What follows from a license: a remark, and a refusal of training for strict readers where it has NC or ND."""
+    """What follows from a license: a remark, and a refusal of training for careful readers where it has NC or ND."""
     kept = sorted({"nc", "nd"} & creative_commons(url))
     note = f"licensed under {url[:120]}: recorded, neither a permission nor a reservation"
     yield remark(source, RemarkKind.IGNORED, note, words)
@@ -130,7 +130,7 @@ def _license(source: str, url: str, words: Evidence, covered: Sequence[Covers]) 
                 covers=covers,
                 terms=Terms(url=url),
                 evidence=words,
-                care=Care.STRICT,
+                care=Care.CONSERVATIVE,
             )
 
 

@@ -34,6 +34,8 @@ from askfirst.rights.reader import SILENT, Constant, Reader, Statement, Target, 
 from askfirst.rights.robotstxt import MAX_BYTES, RobotsTxt, Rule, parse
 
 PROTOCOL = "robots.txt"
+MAX_REDIRECTS = 5
+"""RFC 9309 section 2.3.1.2: so many consecutive redirects are followed, and beyond them the file is unreachable."""
 _GROUPS = "RFC 9309 section 2.2"
 _STATUS = "RFC 9309 section 2.3.1"
 
@@ -45,7 +47,7 @@ def read_robots(observation: Observation, agent: Agent) -> Statement:
         return _unread(observation, Verdict.DEFER)
     if status in (401, 403):
         return _unread(observation, Verdict.REFUSE)
-    if 300 <= status < 400:
+    if 300 <= status < 400 or len(observation.redirects) > MAX_REDIRECTS:
         return _unread(observation, Verdict.DEFER)
     if status >= 400:
         return SILENT

@@ -21,7 +21,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from askfirst.rights.model import (
@@ -41,6 +40,7 @@ from askfirst.rights.model import (
     Verdict,
 )
 from askfirst.rights.reader import SILENT, Constant, Reader, Statement, evidence, remark
+from askfirst.rights.robotstxt import UNSEEN
 from askfirst.rights.site_file import (
     MAX_LINES,
     address_of,
@@ -70,7 +70,7 @@ _DENIALS: Final = frozenset(
 
 def read_trust_txt(observation: Observation, agent: Agent) -> Statement:  # noqa: ARG001  # trust.txt names no agents
     """What the file says of training."""
-    missing = unread(observation, partial(_signal, Verdict.DEFER), source=PROTOCOL, spec=_SPEC)
+    missing = unread(observation, _deferred, source=PROTOCOL, spec=_SPEC)
     if missing is not None:
         return missing
     text = text_of(observation.body)
@@ -93,6 +93,11 @@ def read_trust_txt(observation: Observation, agent: Agent) -> Statement:  # noqa
     return Constant(Reading(signals=tuple(signals), remarks=tuple(remarks), contacts=contacts))
 
 
+def _deferred(care: Care, words: Evidence) -> Signal:
+    """house: nothing says that a failed look at trust.txt means something, and two of its places are looked at."""
+    return _signal(Verdict.DEFER, max(care, Care.CONSERVATIVE), words)
+
+
 @dataclass(frozen=True, slots=True)
 class _Attribute:
     """One ``name=value``; ``name`` in lower case. ``colon``: it was written ``name: value``."""
@@ -106,7 +111,7 @@ class _Attribute:
 
 def _attributes(lines: list[str]) -> Iterator[_Attribute]:
     for number, line in enumerate(lines, 1):
-        bare = line.strip()
+        bare = line.strip().strip(UNSEEN).strip()
         name, mark, value = bare.partition("=")
         colon = not mark or ":" in name
         if colon:
