@@ -28,7 +28,7 @@ _KEYWORDS = re.compile(
 )
 
 
-_BLANKS = re.compile(r"[ \t\r\n]{2,}|[\t\r\n]")
+_LINE_BREAK = re.compile(r"[ \t]*+(?:\r\n|\r|\n)[ \t]*+")
 
 
 def summary(decision: Decision) -> str:
@@ -44,9 +44,9 @@ def explain(decision: Decision, *, policy_name: str | None = None) -> str:
 
 
 def shown(text: str) -> str:
-    """Text from the wire, safe to print on one line: blanks and line breaks in a row are one space, and control and
-    formatting characters are spelled out."""
-    text = _BLANKS.sub(" ", text)
+    """Text from the wire, safe to print on one line: a line break, with the indents beside it, is a sign for it, and
+    control and formatting characters are spelled out."""
+    text = _LINE_BREAK.sub(" \u23ce ", text).replace("\t", " ")
     return "".join(c if c == " " or not unicodedata.category(c).startswith(("C", "Z")) else _spelled(c) for c in text)
 
 

@@ -151,6 +151,17 @@ def test_too_many_lines_defer() -> None:
         assert ruling.verdict is Verdict.DEFER
 
 
+def test_a_file_that_is_longer_than_is_read_defers() -> None:
+    """What the rest of such a file says of the use is not known, where it has said something before."""
+    body = b"User-agent: *\nContent-Usage: train-ai=y\n" + b"# \n" * 200_000
+    reading = robots(body).on(target("/a"))
+    assert ("defer", "train-generative", "literal") in said(reading)
+    assert (
+        robots(b"User-agent: *\nAllow: /\n" + b"# \n" * 200_000 + b"Content-Usage: train-ai=n\n").on(target())
+        is NOTHING
+    )
+
+
 def test_lines_that_repeat_are_one() -> None:
     """The same line ten thousand times is read once."""
     statement = robots(b"User-agent: *\n" + b"Content-Usage: /a train-ai=n\n" * 10_000)

@@ -334,3 +334,60 @@ async def test_a_license_inside_a_page_replays_from_what_is_kept_of_the_page() -
     assert {s.protocol for s in decision.because} == {"rsl"}
     assert not any(b"<p>words" in one.body for one in lab.record.evidence)
     replays(lab)
+
+
+async def test_the_ninth_license_is_not_taken_for_silence() -> None:
+    """More licenses are named than are looked at: what the last one says is not known, whatever the others permit."""
+    lab = Lab()
+    urls = [f"https://h.example/{n}.xml" for n in range(9)]
+    lab.web.publish("https://h.example/robots.txt", "User-agent: *\n" + "".join(f"License: {url}\n" for url in urls))
+    for url in urls:
+        lab.web.publish(url, YES)
+    decision = await lab.gate.before_fetch(intent(URL))
+    assert decision.verdict is Verdict.DEFER
+    assert {s.evidence.at for s in decision.because} == {"line 10"}
+    assert [lab.web.looks[url] for url in urls] == [1] * 8 + [0]
+    replays(lab)
+
+
+async def test_licenses_for_others_do_not_crowd_out_ours() -> None:
+    """A careful reader looks at the licenses of other groups too, and at our own before them."""
+    others = [f"https://o.example/{n}.xml" for n in range(8)]
+    groups = "".join(
+        f"User-agent: Bot-{'x' * n}\nLicense: {url}\nDisallow: /\n\n" for n, url in enumerate(others, start=1)
+    )
+    lab = Lab(OPT_IN)
+    lab.web.publish(
+        "https://h.example/robots.txt", f"{groups}User-agent: *\nContent-Signal: ai-train=yes\nLicense: {LICENSE}\n"
+    )
+    for url in others:
+        lab.web.publish(url + rsl_license.REFUSES_ONLY, YES)
+    lab.web.publish(LICENSE, NO)
+    assert {s.evidence.document_url for s in await decided(lab, URL)} == {LICENSE}
+
+
+async def test_a_license_that_a_redirect_names_refuses_and_never_permits() -> None:
+    """The fields of each hop count. What a hop names is looked at, can refuse, and replays."""
+    fields = [("Link", f'<{LICENSE}>; rel="license"; type="application/rsl+xml"')]
+    for body, verdict in ((NO, Verdict.REFUSE), (YES, Verdict.ALLOW)):
+        lab = Lab()
+        lab.web.publish(LICENSE + rsl_license.REFUSES_ONLY, body)
+        hop = response(lab, "https://h.example/old", status=301, headers=fields)
+        decision = await lab.gate.before_keep(intent(URL), response(lab, URL, "x"), [hop])
+        assert decision.verdict is verdict
+        assert not any(s.verdict is Verdict.ALLOW for s in decision.because)
+        replays(lab)
+
+
+async def test_one_license_that_is_named_as_two_things_replays() -> None:
+    """robots.txt names the license, and a link inside the page names it to refuse only: two looks, told apart."""
+    lab = Lab()
+    lab.web.publish("https://h.example/robots.txt", f"License: {LICENSE}\n")
+    lab.web.publish(LICENSE, YES)
+    lab.web.publish(LICENSE + rsl_license.REFUSES_ONLY, YES)
+    page = f'<p><a rel="license" type="application/rsl+xml" href="{LICENSE}">license</a>'
+    seen = response(lab, URL, page, headers=[("Content-Type", "text/html")])
+    decision = await lab.gate.before_keep(intent(URL), seen)
+    assert decision.verdict is Verdict.ALLOW
+    assert {s.evidence.document_url for s in decision.because} == {LICENSE}
+    replays(lab)

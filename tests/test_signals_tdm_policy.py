@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askfirst.rights.decide import decide
+from askfirst.rights.gathering import named
 from askfirst.rights.listening import Listeners
 from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Purpose, Stage
 from askfirst.rights.policy import OPT_OUT
-from askfirst.rights.read import named, read, readers_for
+from askfirst.rights.read import read, readers_for
 from askfirst.rights.reader import Target
 from askfirst.rights.signals import security_txt, tdm_policy
 from tests.memory_web import Lab, response

@@ -43,7 +43,8 @@ MAX_KEYS_PER_URL = 16
 _VERDICTS = {"grant": Verdict.ALLOW, "refuse": Verdict.REFUSE}
 _WORDS = {verdict: word for word, verdict in _VERDICTS.items()}
 _PREFIX_RANK = 1_000
-_EXACT_RANK = 1_000_000
+EXACT_RANK = 1_000_000
+"""What :func:`covers` gives a scope that is the URL itself."""
 
 
 class RecordError(ValueError):
@@ -313,7 +314,7 @@ def _covers_exactly(where: _Scope, address: _Address, target: _Address) -> int:
     if target.origin != address.origin:
         return 0
     if target.rest == address.rest:
-        return _EXACT_RANK if not where.prefix else _PREFIX_RANK + len(address.rest)
+        return EXACT_RANK if not where.prefix else _PREFIX_RANK + len(address.rest)
     return _PREFIX_RANK + len(address.rest) if where.prefix and target.rest.startswith(address.rest) else 0
 
 
@@ -321,7 +322,7 @@ def _covers_widely(where: _Scope, address: _Address, target: _Address) -> int:
     if target.authority != address.authority:
         return 0
     if target.rest == address.rest and not where.prefix:
-        return _EXACT_RANK
+        return EXACT_RANK
     stem = address.rest if where.by_letters else address.rest.removesuffix("/")
     if not target.rest.startswith(stem):
         return 0

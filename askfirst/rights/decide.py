@@ -237,13 +237,15 @@ def _addressed(ask: Ask, protocol: str | None, contacts: Sequence[Contact]) -> A
     """What is not known yet of whom to ask, from the contacts: those of the same protocol first, then the nearest."""
     able = [c for c in contacts if c.protocol in (None, protocol)]
     for contact in sorted(able, key=_distance):
-        helps = (ask.contact is None and contact.address) or (ask.terms_url is None and contact.terms_url)
+        # a note belongs to its own contact: to one that is taken, or to nobody in particular
+        known = contact.address in (None, ask.contact or contact.address)
+        known = known and contact.terms_url in (None, ask.terms_url or contact.terms_url)
         ask = replace(
             ask,
             contact=ask.contact or contact.address,
             terms_url=ask.terms_url or contact.terms_url,
             name=ask.name or contact.name,
-            note=ask.note or (contact.note if helps else None),
+            note=ask.note or (contact.note if known else None),
         )
     return ask
 

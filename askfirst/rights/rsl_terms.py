@@ -135,7 +135,7 @@ class RslStatement:
         best = max((content.length for content in own or found), default=0)
         # a pattern in two spellings is one content
         chosen = {content.index: content for content in own or found if content.length == best}
-        if not chosen and self._inline:
+        if self._inline and not own:
             whole = [_Content(n, node, None, 0, exact=False) for n, node in enumerate(self._document.contents)]
             return whole, False
         return list(chosen.values()), not own and bool(found)

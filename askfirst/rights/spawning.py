@@ -20,7 +20,6 @@ from typing import Final
 from askfirst.rights.model import Basis, Care, Category, RemarkKind, Verdict
 from askfirst.rights.origins import UrlError, origin_of
 from askfirst.rights.patterns import target
-from askfirst.rights.reader import Target
 from askfirst.rights.robots_records import Claim, Words
 
 SOURCE: Final = "Spawning registry"
@@ -29,7 +28,7 @@ SPEC: Final = "Spawning Do Not Train API, answer"
 _OUT: Final = "optOut"
 _IN: Final = "optIn"
 _MEANS_OUT: Final = frozenset({
-    "true", "t", "1", "yes", "y", "on", "n", "no", "opt-out", "opt_out", "optout", "opted-out", "opted_out", "opted out",
+    "true", "t", "1", "yes", "y", "on", "opt-out", "opt_out", "optout", "opted-out", "opted_out", "opted out",
     "out", "deny", "denied", "refuse", "refused", "disallow", "disallowed", "forbidden", "prohibited", "reserved",
 })  # fmt: skip
 
@@ -41,9 +40,9 @@ class Entry:
     address: str | None
     words: Words
 
-    def on(self, target: Target) -> Words | None:
-        """What it says; None where it speaks of another URL."""
-        return self.words if self.address is None or self.address == address_of(target.intent.url) else None
+    def on(self, address: str | None) -> Words | None:
+        """What it says of the URL of this :func:`address_of`; None where it speaks of another."""
+        return self.words if self.address is None or self.address == address else None
 
 
 def listed(given: Mapping[str, object]) -> list[object]:
@@ -100,9 +99,10 @@ def _opted_out(given: Mapping[str, object], notes: list[tuple[RemarkKind, str]])
                 cares.append(Care.LITERAL)
         elif _means_out(value):
             cares.append(Care.CONSERVATIVE)
-            notes.append((RemarkKind.MALFORMED, "optOut is not written as true or false; careful readers take it for true"))
+            note = "optOut is not written as it should be; careful readers take it for true"
+            notes.append((RemarkKind.MALFORMED, note))
         else:
-            notes.append((RemarkKind.MALFORMED, "optOut is not written as true or false, and has no effect"))
+            notes.append((RemarkKind.MALFORMED, "optOut is not written as it should be, and has no effect"))
     if _OUT not in given and not cares:
         notes.append((RemarkKind.MALFORMED, "optOut is missing"))
     return min(cares, default=None)

@@ -30,7 +30,7 @@ from askfirst.rights.reader import Target, writable
 from askfirst.rights.robots_records import Claim, Words
 
 SOURCE: Final = "TDM·AI declaration"
-SPEC: Final = 'TDM·AI 1.0 (draft), the declaration\'s schema'
+SPEC: Final = "TDM·AI 1.0 (draft), the declaration's schema"
 
 _VERSION: Final = "1.0"
 _INTENTS: Final = frozenset({"activate", "update", "supersede", "supercede"})
@@ -90,7 +90,7 @@ def is_declaration(given: Mapping[str, object]) -> bool:
 def declaration(given: Mapping[str, object]) -> Declaration:
     """What a declaration says. Never raises on content."""
     said, notes = _members(given)
-    flaws = [*_flaws(given)]
+    flaws = list(_flaws(given))
     if flaws and said:
         notes.append((RemarkKind.MALFORMED, f"it can refuse, and cannot permit: {'; '.join(flaws[:_REMARKED])}"))
     elif not said:
@@ -115,9 +115,11 @@ def _members(given: Mapping[str, object]) -> tuple[dict[str, _Said], list[tuple[
             one = _Said(Verdict.ALLOW if value == "true" else Verdict.REFUSE)
         elif _means_no(value):
             one = _Said(Verdict.REFUSE, Care.CONSERVATIVE)
-            notes.append((RemarkKind.MALFORMED, f'{name} is not written as "false"; careful readers take it for that'))
+            note = f'{name} is not written as the schema has it; careful readers take it for "false"'
+            notes.append((RemarkKind.MALFORMED, note))
         else:
-            notes.append((RemarkKind.MALFORMED, f'{name} is not written as "true" or "false", and has no effect'))
+            note = f'{name} is not written as the schema has it ("true" or "false"), and has no effect'
+            notes.append((RemarkKind.MALFORMED, note))
             continue
         known = said.get(name)
         if known is None or (-one.verdict, one.care) < (-known.verdict, known.care):
@@ -143,7 +145,9 @@ def _flaws(given: Mapping[str, object]) -> Iterator[str]:
     intent = given.get("intent")
     if intent is not None and not (isinstance(intent, str) and intent in _INTENTS):
         yield "its intent is none that there is"
-    yield from (f"its {name} is no text" for name in ("reference", "summary", "policy") if not _is_text(given.get(name, "-")))
+    for name in ("reference", "summary", "policy"):
+        if name in given and not _is_text(given[name]):
+            yield f"its {name} is no text"
     unknown = next((key for key in given if key not in _MEMBERS), None)
     if unknown is not None:
         yield f"unknown member {unknown[:40]!r}"
@@ -155,6 +159,7 @@ def _is_text(value: object) -> bool:
 
 def _claims(said: Mapping[str, _Said], job: Purpose, terms: Terms | None) -> Iterator[Claim]:
     superseded = _superseded(said, job)
+    job_is = _JOBS[job]
     for category, names in _ASKED.items():
         narrowest = next((name for name in names if name in said), None)
         if narrowest is None:
@@ -162,14 +167,15 @@ def _claims(said: Mapping[str, _Said], job: Purpose, terms: Terms | None) -> Ite
         if said[narrowest].verdict is Verdict.ALLOW and not (narrowest == "all" and category in _ALONE):
             yield Claim(category=category, verdict=Verdict.ALLOW, word=narrowest)
         cares = [
-            Care.STRICT if _is_lifted(said, names, name) or (name in superseded and category in _JOBS[job]) else said[name].care
+            said[name].care
+            if not _is_lifted(said, names, name) and not (name in superseded and category in job_is)
+            else Care.STRICT
             for name in names
             if name in said and said[name].verdict is Verdict.REFUSE
         ]
         if cares:
-            yield Claim(
-                category=category, verdict=Verdict.REFUSE, care=min(cares), basis=Basis.RESERVATION, terms=terms
-            )
+            basis = Basis.RESERVATION
+            yield Claim(category=category, verdict=Verdict.REFUSE, care=min(cares), basis=basis, terms=terms)
 
 
 def _is_lifted(said: Mapping[str, _Said], names: tuple[str, ...], name: str) -> bool:

@@ -1,7 +1,9 @@
 """A consent registry's answer about one URL: grants lift, refusals bind.
 
-The artifact is our own: the JSON object ``{"records": [record, …]}``; the records are those of askfirst.rights.consent.
-This file does not look anything up and does not tell how fresh an answer is.
+The artifact is our own: the JSON object ``{"records": [record, …]}``; the records are those of askfirst.rights.consent,
+or what a registry of others answers: an entry or a response of Spawning's (askfirst.rights.spawning), which may be the
+whole answer, too, or a TDM·AI declaration (askfirst.rights.tdm_ai). This file does not look anything up and does not
+tell how fresh an answer is.
 
 1. A record counts where its scope covers the URL; more specific scopes rank higher, and at the same scope a record for
    us by name ranks above one for anybody. The highest rank of a category supersedes.
@@ -13,20 +15,33 @@ This file does not look anything up and does not tell how fresh an answer is.
    given for this URL, and counts as a failed look. Of any other, the defect is remarked.
 5. An answer that did not come, or that cannot be read as a whole (not 2xx, cut, not JSON, a key twice), is a failed
    look: DEFER for every use.
+6. What others' registries refuse ranks as a refusal of the URL itself. INVARIANT: what they permit is no consent and
+   supersedes nothing. A record that is written in two of the forms is read in each.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from askfirst.rights.consent import CATEGORIES, ConsentRecord, RecordError, covers, parse_record, plain_scope
+from askfirst.rights import spawning, tdm_ai
+from askfirst.rights.consent import (
+    CATEGORIES,
+    EXACT_RANK,
+    ConsentRecord,
+    RecordError,
+    covers,
+    parse_record,
+    plain_scope,
+)
 from askfirst.rights.model import (
     NOTHING,
     Agent,
     Basis,
+    Care,
     Category,
     Evidence,
     Kind,
@@ -39,11 +54,14 @@ from askfirst.rights.model import (
     Verdict,
 )
 from askfirst.rights.reader import Constant, Reader, Statement, Target, evidence, outcome, remark
+from askfirst.rights.robots_records import MAX_REMARKS, Claim, Words
 
 PROTOCOL = "registry"
 SOURCE = "consent registry"
 _SPEC = "consent records, rules 1 to 4"
-_REFUSALS = ("refus", "den", "opt-out", "optout", "opt_out", "forbid", "prohibit", "reserv", "disallow", "no", "false")
+_REFUSALS = (
+    "refus", "den", "opt-out", "optout", "opt_out", "opted", "forbid", "prohibit", "reserv", "disallow", "no", "false",
+)  # fmt: skip
 
 
 _PRODUCT = re.compile(r"[^a-z_-]")
@@ -61,7 +79,15 @@ def read_registry(observation: Observation, agent: Agent) -> Statement:
         records = _records(observation)
     except _UnreadError as defect:
         return _failed(observation, str(defect))
-    return _Records(observation, agent, [_entry(observation, index, record) for index, record in enumerate(records)])
+    entries: list[_Entry] = []
+    others: list[_Other] = []
+    for place, given in records:
+        for entry in _entries(observation, place, given):
+            if isinstance(entry, _Entry):
+                entries.append(entry)
+            else:
+                others.append(entry)
+    return _Records(agent, entries, others)
 
 
 _LISTED = re.compile(r"[\s,;|]+")
@@ -89,7 +115,8 @@ def _failed(observation: Observation, how: str) -> Constant:
     )
 
 
-def _records(observation: Observation) -> list[object]:
+def _records(observation: Observation) -> list[tuple[str, object]]:
+    """The records with their places."""
     if observation.truncated:
         raise _UnreadError("answer is cut")
     try:
@@ -98,10 +125,17 @@ def _records(observation: Observation) -> list[object]:
         raise _UnreadError("answer is nested too deep") from None
     except ValueError as error:
         raise _UnreadError(str(error) if isinstance(error, _UnreadError) else "answer is not JSON") from None
-    records = answer.get("records") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict):
+        raise _UnreadError("answer holds no list of records")
+    listed = spawning.listed(answer)
+    records = answer.get("records", [] if listed else None)
     if not isinstance(records, list):
         raise _UnreadError("answer holds no list of records")
-    return records
+    return [
+        (f"/{name}/{index}", one)
+        for name, many in (("records", records), ("urls", listed))
+        for index, one in enumerate(many)
+    ]
 
 
 def _each_key_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -124,8 +158,52 @@ class _Entry:
     words: Evidence
 
 
-def _entry(observation: Observation, index: int, given: object) -> _Entry:
-    words = evidence(observation, at=f"/records/{index}", text=_shown(given), spec=_SPEC)
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """One record in the words of somebody else's registry."""
+
+    source: str
+    said: spawning.Entry | tdm_ai.Declaration
+    words: Evidence
+
+    def on(self, target: Target, address: str | None) -> Words | None:
+        """What it says; None where it speaks of another URL."""
+        return self.said.on(address) if isinstance(self.said, spawning.Entry) else self.said.on(target)
+
+
+def _entries(observation: Observation, place: str, given: object) -> Iterator[_Entry | _Other]:
+    """What a record holds, in whichever form."""
+    if not isinstance(given, dict):
+        yield _entry(observation, place, given)
+        return
+    listed = spawning.listed(given)
+    for index, one in enumerate(listed):
+        below = f"{place}/urls/{index}"
+        yield from _others(observation, below, one) or (_entry(observation, below, one),)
+    others = _others(observation, place, given)
+    yield from others
+    if not (listed or others) or not _OUR_WORDS.isdisjoint(given):
+        yield _entry(observation, place, given)
+
+
+_OUR_WORDS = frozenset({"scope", "categories", "verdict"})
+
+
+def _others(observation: Observation, place: str, given: object) -> list[_Other]:
+    if not isinstance(given, dict):
+        return []
+    found: list[_Other] = []
+    if spawning.is_entry(given):
+        words = evidence(observation, at=place, text=_shown(given), spec=spawning.SPEC)
+        found.append(_Other(spawning.SOURCE, spawning.entry(given), words))
+    if tdm_ai.is_declaration(given):
+        words = evidence(observation, at=place, text=_shown(given), spec=tdm_ai.SPEC)
+        found.append(_Other(tdm_ai.SOURCE, tdm_ai.declaration(given), words))
+    return found
+
+
+def _entry(observation: Observation, place: str, given: object) -> _Entry:
+    words = evidence(observation, at=place, text=_shown(given), spec=_SPEC)
     if not isinstance(given, dict):
         return _Entry("", "", None, "a record is not an object", False, words)
     try:
@@ -186,28 +264,31 @@ def _looks_like_a_refusal(given: Mapping[str, object]) -> bool:
 class _Records:
     """The records of one answer. Readings are remembered by the records that cover, so that they stay the same."""
 
-    __slots__ = ("_entries", "_observation", "_readings", "_token")
+    __slots__ = ("_entries", "_others", "_readings", "_token")
 
-    def __init__(self, observation: Observation, agent: Agent, entries: list[_Entry]) -> None:
-        self._observation = observation
+    def __init__(self, agent: Agent, entries: list[_Entry], others: list[_Other]) -> None:
         self._token = agent.product_token.lower()
         self._entries = entries
-        self._readings: dict[tuple[int, ...], Reading] = {}
+        self._others = others
+        self._readings: dict[tuple[tuple[int, ...], tuple[Words | None, ...]], Reading] = {}
 
     def on(self, target: Target) -> Reading:
-        if not self._entries:
+        if not self._entries and not self._others:
             return NOTHING
         url = target.intent.url
         specific = tuple(
             _UNREAD_RANK if e.scope is None else covers(e.scope, url, grant=not e.refuses) if e.scope else 0
             for e in self._entries
         )
-        reading = self._readings.get(specific)
+        address = spawning.address_of(url) if self._others else None
+        others = tuple([other.on(target, address) for other in self._others])
+        reading = self._readings.get((specific, others))
         if reading is None:
-            reading = self._readings[specific] = self._read(specific)
+            reading = self._read(specific, others)
+            self._readings[specific, others] = reading
         return reading
 
-    def _read(self, specific: tuple[int, ...]) -> Reading:
+    def _read(self, specific: tuple[int, ...], others: tuple[Words | None, ...]) -> Reading:
         signals: list[Signal] = []
         remarks: list[Remark] = []
         for entry, covered in zip(self._entries, specific, strict=True):
@@ -216,7 +297,13 @@ class _Records:
                 signals += self._signals(entry, covered)
             else:
                 remarks.append(remark(SOURCE, note[0], note[1], entry.words))
-        return Reading(signals=tuple(signals), remarks=(*remarks, *_contradictions(signals)))
+        for other, said in zip(self._others, others, strict=True):
+            if said is not None:
+                signals += [_signal(other, claim) for claim in said.claims]
+        remarks += (*_contradictions(signals), *_remarks_on(self._others, others))
+        if not signals and not remarks:
+            return NOTHING
+        return Reading(signals=tuple(signals), remarks=tuple(remarks))
 
     def _without_effect(self, entry: _Entry, covered: int) -> tuple[RemarkKind, str] | None:
         if entry.record is None and not (entry.refuses and covered):
@@ -256,6 +343,33 @@ class _Records:
             )
 
 
+def _signal(other: _Other, claim: Claim) -> Signal:
+    # whoever cannot be told what it speaks of (DEFER) is answered by nothing narrower
+    ranks = {Verdict.ALLOW: 0, Verdict.DEFER: 2 * _UNREAD_RANK, Verdict.REFUSE: 2 * EXACT_RANK}
+    return Signal(
+        source=other.source,
+        protocol=PROTOCOL,
+        rank=ranks[claim.verdict],
+        category=claim.category,
+        basis=claim.basis,
+        verdict=claim.verdict,
+        care=claim.care,
+        terms=claim.terms,
+        evidence=other.words,
+    )
+
+
+def _remarks_on(others: Sequence[_Other], said: Sequence[Words | None]) -> Iterator[Remark]:
+    """The first twenty remarks, and one on all that is about other URLs: a response may be a batch's."""
+    noted = ((other, note) for other, words in zip(others, said, strict=True) if words for note in words.notes)
+    for other, (kind, note) in islice(noted, MAX_REMARKS):
+        yield remark(other.source, kind, note, other.words)
+    elsewhere = [other for other, words in zip(others, said, strict=True) if words is None]
+    if elsewhere:
+        note = "speaks of another URL" if len(elsewhere) == 1 else f"{len(elsewhere)} entries speak of other URLs"
+        yield remark(elsewhere[0].source, RemarkKind.IGNORED, note, elsewhere[0].words)
+
+
 def _terms(record: ConsentRecord) -> Terms | None:
     if record.terms is None and record.reference is None:
         return None
@@ -265,7 +379,7 @@ def _terms(record: ConsentRecord) -> Terms | None:
 def _contradictions(signals: list[Signal]) -> Iterator[Remark]:
     """One remark for each category in which the same place says both."""
     places: dict[tuple[Category, int], set[Verdict]] = {}
-    for signal in signals:
+    for signal in (one for one in signals if one.care is Care.LITERAL):
         said = places.setdefault((signal.category, signal.rank), set())
         if said and signal.verdict not in said:
             note = f"{signal.category}: granted and refused at the same scope; the refusal stands"

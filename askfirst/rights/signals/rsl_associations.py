@@ -191,13 +191,16 @@ def _of_robots(observation: Observation, agent: Agent) -> Iterator[_Association]
         care = Care.LITERAL if record.line in literal | careful else Care.CONSERVATIVE
         urls = _addresses(base, record.value)
         for url in urls:
-            permits = record.line in literal and is_web_url(record.value)
-            yield _Association(url, at, text, permits, care)
+            yield _Association(url, at, text, record.line in literal and _is_address(record.value), care)
         if not urls and record.value:
             # an address, of whatever sort, or else prose
             yield _Association(None, at, text, care=care if _SCHEME.match(record.value) else Care.CONSERVATIVE)
         if robots.is_cut and record.line in literal:
             yield _Association(None, f"{at} ff.", text, unread=True)
+
+
+def _is_address(value: str) -> bool:
+    return is_web_url(value) and value.split() == [value]
 
 
 def _addresses(base: str, value: str) -> list[str]:
@@ -206,7 +209,7 @@ def _addresses(base: str, value: str) -> list[str]:
     url = _absolute(base, bare)
     if url is not None:
         return [url]
-    words = (word.strip(_AROUND) for word in bare.split())
+    words = (word.strip(_AROUND + ",;") for word in bare.split())
     return [url for word in words if "://" in word and (url := _absolute(base, word)) is not None]
 
 
@@ -216,7 +219,7 @@ def _remarks(observation: Observation, agent: Agent) -> Iterator[Remark]:
     ours = {record.line for record in (*literal, *careful)}
     notes: list[tuple[Record, RemarkKind, str]] = []
     for record in robots.records_of("license"):
-        if not is_web_url(record.value):
+        if not _is_address(record.value):
             kind = RemarkKind.MALFORMED
             if not _addresses(observation.document.url, record.value):
                 notes.append((record, kind, "the license has no web address, and is not looked at"))
