@@ -46,7 +46,7 @@ from askfirst.rights.model import (
 )
 from askfirst.rights.origins import is_web_url
 from askfirst.rights.reader import MAX_NAMED, SILENT, Constant, Named, Reader, Statement, Target, evidence, remark
-from askfirst.rights.robotstxt import MAX_BYTES, Record
+from askfirst.rights.robotstxt import MAX_BYTES, Record, RobotsTxt
 from askfirst.rights.rsl import parse
 from askfirst.rights.rsl_terms import PROTOCOL, RslStatement, not_licensed
 from askfirst.rights.signals.robots_txt import robots_of
@@ -57,6 +57,7 @@ PAGE_SOURCE = "RSL license in the page"
 RSL_TYPE = "application/rsl+xml"
 _SPEC = "RSL 1.0 section 4.4"
 _MAX_REMARKS = 5
+_MAX_LINES = 1_000
 _WORD = RSL_TYPE.partition("/")[2]
 _AROUND = " \t<>\"'"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:(?![ \t])")
@@ -182,13 +183,18 @@ def _of_robots(observation: Observation, agent: Agent) -> Iterator[_Association]
     if not _speaks(observation):
         return
     robots = robots_of(observation)
-    literal, careful = (
-        {record.line for record in records} for records in robots.said_to("license", agent.product_token)
-    )
+    literal, ours = _lines_of(robots, agent)
     base = observation.document.url
+    # what is said to us first, and each value once
+    different: dict[tuple[bool, bool, str], Record] = {}
     for record in robots.records_of("license"):
+        different.setdefault((record.line not in ours, record.line not in literal, record.value), record)
+    for number, (_, record) in enumerate(sorted(different.items(), key=lambda item: item[0][:2])):
         at, text = f"line {record.line}", robots.text_of(record.line)
-        care = Care.LITERAL if record.line in literal | careful else Care.CONSERVATIVE
+        care = Care.LITERAL if record.line in ours else Care.CONSERVATIVE
+        if number == _MAX_LINES:
+            yield _Association(None, f"{at} ff.", text, care=care, unread=True)
+            return
         urls = _addresses(base, record.value)
         for url in urls:
             yield _Association(url, at, text, record.line in literal and _is_address(record.value), care)
@@ -197,6 +203,13 @@ def _of_robots(observation: Observation, agent: Agent) -> Iterator[_Association]
             yield _Association(None, at, text, care=care if _SCHEME.match(record.value) else Care.CONSERVATIVE)
         if robots.is_cut and record.line in literal:
             yield _Association(None, f"{at} ff.", text, unread=True)
+
+
+def _lines_of(robots: RobotsTxt, agent: Agent) -> tuple[set[int], set[int]]:
+    """The lines that are said to us: by the plain reading, and by either."""
+    literal, careful = robots.said_to("license", agent.product_token)
+    plain = {record.line for record in literal}
+    return plain, plain | {record.line for record in careful}
 
 
 def _is_address(value: str) -> bool:
@@ -215,8 +228,7 @@ def _addresses(base: str, value: str) -> list[str]:
 
 def _remarks(observation: Observation, agent: Agent) -> Iterator[Remark]:
     robots = robots_of(observation)
-    literal, careful = robots.said_to("license", agent.product_token)
-    ours = {record.line for record in (*literal, *careful)}
+    _, ours = _lines_of(robots, agent)
     notes: list[tuple[Record, RemarkKind, str]] = []
     for record in robots.records_of("license"):
         if not _is_address(record.value):
