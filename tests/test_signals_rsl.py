@@ -150,6 +150,26 @@ def test_hostile_documents_cost_little(name: str, body: bytes) -> None:
         assert Category.TRAIN in refused(reading)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"User-agent: *\n" + b"License: a b\n" * 35_000,
+        b"User-agent: *\n" + b"".join(b"License: /%d\n" % n for n in range(30_000)),
+        b"User-agent: *\nLicense: " + b"a://b " * 80_000,
+        b"User-agent: *\nLicense: /x\nAllow: /\n" * 14_000,
+    ],
+    ids=["prose", "many licenses", "a long line", "many groups"],
+)
+def test_hostile_associations_cost_little(body: bytes) -> None:
+    """A robots.txt that is built to cost time is looked through in about a second, and names few documents."""
+    document = Document(kind=Kind.WELL_KNOWN, url="https://h.example/robots.txt")
+    seen = Observation(document=document, status=200, body=body, observed_at=AT)
+    before = time.process_time()
+    assert len(rsl_associations.named_licenses(seen, AGENT)) <= 8
+    rsl_associations.READER.parse(seen, AGENT)
+    assert time.process_time() - before < 2
+
+
 def test_a_file_outside_is_never_opened(tmp_path: Path) -> None:
     """An entity that names a file does not bring its words into anything that is said."""
     secret = tmp_path / "secret"

@@ -352,7 +352,7 @@ class RobotsTxt:
         rules = self.rules_for(token)
         careful = rules.groups if rules._careful is None else rules._careful  # noqa: SLF001  # one reading of one file
         found: list[list[Record]] = []
-        for read, chosen in ((self._read, rules.groups), (self._reread, careful)):
+        for read, chosen in ((self._read, set(rules.groups)), (self._reread, set(careful))):
             records = [
                 Record(line, name, _as_latin_1(value), group)
                 for line, name, value, group in read.records

@@ -58,6 +58,7 @@ RSL_TYPE = "application/rsl+xml"
 _SPEC = "RSL 1.0 section 4.4"
 _MAX_REMARKS = 5
 _MAX_LINES = 1_000
+_MAX_CHARS = 8_192
 _WORD = RSL_TYPE.partition("/")[2]
 _AROUND = " \t<>\"'"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:(?![ \t])")
@@ -192,9 +193,11 @@ def _of_robots(observation: Observation, agent: Agent) -> Iterator[_Association]
     for number, (_, record) in enumerate(sorted(different.items(), key=lambda item: item[0][:2])):
         at, text = f"line {record.line}", robots.text_of(record.line)
         care = Care.LITERAL if record.line in ours else Care.CONSERVATIVE
-        if number == _MAX_LINES:
+        if number == _MAX_LINES or len(record.value) > _MAX_CHARS:
             yield _Association(None, f"{at} ff.", text, care=care, unread=True)
-            return
+            if number == _MAX_LINES:
+                return
+            continue
         urls = _addresses(base, record.value)
         for url in urls:
             yield _Association(url, at, text, record.line in literal and _is_address(record.value), care)
@@ -231,6 +234,8 @@ def _remarks(observation: Observation, agent: Agent) -> Iterator[Remark]:
     _, ours = _lines_of(robots, agent)
     notes: list[tuple[Record, RemarkKind, str]] = []
     for record in robots.records_of("license"):
+        if len(notes) == _MAX_REMARKS:
+            break
         if not _is_address(record.value):
             kind = RemarkKind.MALFORMED
             if not _addresses(observation.document.url, record.value):
@@ -240,7 +245,7 @@ def _remarks(observation: Observation, agent: Agent) -> Iterator[Remark]:
         elif record.line not in ours:
             note = "a license that is named for others: only careful readers look at it, and only to refuse"
             notes.append((record, RemarkKind.NOT_COUNTED, note))
-    for record, kind, note in notes[:_MAX_REMARKS]:
+    for record, kind, note in notes:
         words = evidence(observation, at=f"line {record.line}", text=robots.text_of(record.line), spec=_SPEC)
         yield remark(SOURCE, kind, note, words)
 
@@ -250,8 +255,8 @@ def _remarks(observation: Observation, agent: Agent) -> Iterator[Remark]:
 
 def _of_fields(observation: Observation) -> Iterator[_Association]:
     values = observation.field_values("link")
-    if not values:
-        return
+    if not any(_WORD in value.lower() for value in values):
+        return  # one look, because nearly every response has links to something else
     base = observation.document.url
     found = links(values)
     for link in found:
