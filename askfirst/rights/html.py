@@ -185,6 +185,12 @@ class PageElements:
         return self._looked
 
     @property
+    def is_silent(self) -> bool:
+        """Whether there are neither metas that may speak of rights nor license links nor scripts about licenses."""
+        look = self._look
+        return not (look.metas or look.links or look.scripts)
+
+    @property
     def metas(self) -> tuple[Meta, ...]:
         """The metas that may speak about rights, in document order."""
         return self._look.metas

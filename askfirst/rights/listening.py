@@ -2,7 +2,8 @@
 
 1. A well-known document is heard at the paths of a reader, everything else by its kind.
 2. Another rendition of a work (ORIGINAL) is heard by whoever hears responses or packets.
-3. A response is not shown to a reader that needs one of its fields where there is none.
+3. A response is not shown to a reader that needs one of its fields where there is none, nor to one of markup where the
+   page has none that may speak of rights. A reader that needs either is shown what has either.
 4. Readers are given in the order in which they were listed.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from askfirst.rights.html import elements
 from askfirst.rights.model import Kind, Observation
 from askfirst.rights.reader import Reader
 
@@ -22,7 +24,7 @@ _Listed = tuple[tuple[int, Reader], ...]
 class Listeners:
     """Readers by what they listen to."""
 
-    __slots__ = ("_always", "_by_field", "_by_path", "_listed", "readers")
+    __slots__ = ("_always", "_by_field", "_by_path", "_markup", "readers")
 
     def __init__(self, readers: Iterable[Reader]) -> None:
         self.readers = tuple(readers)
@@ -31,13 +33,13 @@ class Listeners:
         self._by_path = {
             path: tuple(r for r in self.readers if Kind.WELL_KNOWN in r.kinds and path in r.paths) for path in paths
         }
-        self._listed: dict[Kind, _Listed] = {}
-        self._always: dict[Kind, tuple[Reader, ...]] = {}
+        self._always: dict[Kind, _Listed] = {}
+        self._markup: dict[Kind, _Listed] = {}
         self._by_field: dict[Kind, dict[str, _Listed]] = {}
         for kind in Kind:
             here = [(index, r) for index, r in listed if _hears(r, kind)]
-            self._listed[kind] = tuple((index, r) for index, r in here if not r.fields)
-            self._always[kind] = tuple(r for _, r in self._listed[kind])
+            self._always[kind] = tuple((index, r) for index, r in here if not r.fields and not r.markup)
+            self._markup[kind] = tuple((index, r) for index, r in here if r.markup)
             names = {name for _, r in here for name in r.fields}
             self._by_field[kind] = {name: tuple((i, r) for i, r in here if name in r.fields) for name in names}
 
@@ -48,26 +50,19 @@ class Listeners:
         """Those that may hear it."""
         kind = seen.document.kind
         if kind is Kind.WELL_KNOWN:
-            return [
-                reader
-                for reader in self._by_path.get(urlsplit(seen.document.url).path, ())
-                if not reader.fields or any(name.lower() in reader.fields for name, _ in seen.headers)
-            ]
+            return self._by_path.get(urlsplit(seen.document.url).path, ())
+        found = self._always[kind]
         fields = self._by_field[kind]
-        more: dict[int, Reader] = {}
         for name, _ in seen.headers:
-            if (listed := fields.get(name.lower())) is not None:
-                more.update(listed)
-        if not more:
-            return self._always[kind]
-        return [reader for _, reader in sorted((*self._listed[kind], *more.items()), key=_place)]
+            more = fields.get(name.lower())
+            if more is not None:
+                found += more
+        if self._markup[kind] and not elements(seen).is_silent:
+            found += self._markup[kind]
+        return [reader for _, reader in sorted(dict(found).items())] if len(found) > 1 else [r for _, r in found]
 
 
 def _hears(reader: Reader, kind: Kind) -> bool:
     if kind is Kind.ORIGINAL:
         return not _ABOUT_A_WORK.isdisjoint(reader.kinds)
     return kind in reader.kinds
-
-
-def _place(listed: tuple[int, Reader]) -> int:
-    return listed[0]

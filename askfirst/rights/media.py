@@ -75,6 +75,8 @@ _EXTENSIONS = {
     "webm": "video/webm",
     "epub": "application/epub+zip",
 }
+_IMAGE_EXTENSIONS = frozenset(end for end, media in _EXTENSIONS.items() if media.startswith("image/"))
+_LONGEST_EXTENSION = max(map(len, _IMAGE_EXTENSIONS))
 
 
 def media_type(observation: Observation, intent: Intent | None = None) -> str | None:
@@ -169,8 +171,9 @@ def may_be_image(observation: Observation, intent: Intent | None = None) -> bool
 
 
 def looks_like_image(url: str) -> bool:
-    """Whether the URL ends as those of images do."""
-    return (_by_extension(url) or "").startswith("image/")
+    """Whether the URL ends as those of images do. A cheap look, that is taken at every URL of a crawl."""
+    end = url.partition("?")[0].rpartition(".")[2]
+    return len(end) <= _LONGEST_EXTENSION and end.lower() in _IMAGE_EXTENSIONS
 
 
 def expected_image(intent: Intent) -> bool:

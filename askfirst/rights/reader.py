@@ -72,8 +72,10 @@ class Reader:
     ``care`` is the mildest policy that asks it. ``reads_body``: it needs more than status and headers.
     ``supersedes``: a later place of its protocol may take back what an earlier one said. ``fields``, in lower case:
     the response fields without which it is silent about a response; empty where it may speak without them.
-    ``mode`` is what becomes of it where the policy says nothing. ``names`` lists the documents that an observed one
-    names for this protocol. ``tuned`` makes the parser from the policy's tables, for readers that need them.
+    ``markup``: of a body it reads only what askfirst.rights.html finds in a page, so that it need not be asked about a
+    page in which nothing was found. ``mode`` is what becomes of it where the policy says nothing. ``names`` lists the
+    documents that an observed one names for this protocol. ``tuned`` makes the parser from the policy's tables, for
+    readers that need them.
     """
 
     protocol: str
@@ -88,6 +90,7 @@ class Reader:
     reads_body: bool = True
     supersedes: bool = False
     fields: frozenset[str] = frozenset()
+    markup: bool = False
 
 
 @dataclass(frozen=True, slots=True)

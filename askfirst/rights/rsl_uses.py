@@ -11,9 +11,9 @@ Which contents count for a resource, and what becomes of them, is the matter of 
 5. ``ai-index`` belongs to AI input: a prohibition of it refuses that. Mining is refused where training and AI input
    both are, and permitted where everything is.
 
-house: a license that search meets on the way to AI (payment for training, for use in answers, or by attribution, which
-a search result gives) refuses search only to conservative readers. A list in the words of older drafts closes nothing
-to literal readers that it may have meant to permit, and opens nothing.
+house: a license that search meets on the way to AI (payment for training, for use in answers, by attribution, which a
+search result gives, or of a type that RSL does not know) refuses search only to conservative readers. A list in the
+words of older drafts closes nothing to literal readers that it may have meant to permit, and opens nothing.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from askfirst.rights.reader import writable
 from askfirst.rights.rsl import Node, Usages, usages
 
 _USERS: Final = frozenset({"commercial", "non-commercial", "education", "government", "personal"})
-# what a search engine does not do, or does anyway
-_PAYMENTS_FOR_AI: Final = frozenset({"training", "use", "attribution"})
+# what also asks a search engine to pay; of the others none is for what a search engine does
+_PAYMENTS_FOR_ACCESS: Final = frozenset({"purchase", "subscription", "crawl", "contribution"})
 _ZERO: Final = re.compile(r"0++(?:\.0*+)?+")
 
 
@@ -144,7 +144,7 @@ def _condition(use: Use, one: Node, content: Node) -> Finding | None:
     payments = [p for p in one.all("payment") if not _is_free(p)]
     for node in payments:
         kind = node.attribute("type").lower()
-        care = Care.CONSERVATIVE if use is Use.SEARCH and kind in _PAYMENTS_FOR_AI else Care.LITERAL
+        care = Care.CONSERVATIVE if use is Use.SEARCH and kind not in _PAYMENTS_FOR_ACCESS else Care.LITERAL
         return Finding(Answer.CONDITION, node, "3.7", care, _payment_pages(node), _payment_in_words(node))
     return None
 

@@ -54,5 +54,6 @@ def _speaks_as_robots(meta: Meta) -> bool:
 READER = Reader(
     protocol=PROTOCOL,
     kinds=(Kind.RESPONSE, Kind.PAGE),
+    markup=True,
     parse=read_meta_robots,
 )

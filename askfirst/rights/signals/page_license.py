@@ -255,5 +255,6 @@ def _of_meta(observation: Observation, meta: Meta) -> Iterator[Part]:
 READER = Reader(
     protocol=PROTOCOL,
     kinds=(Kind.RESPONSE, Kind.PAGE),
+    markup=True,
     parse=read_page_license,
 )

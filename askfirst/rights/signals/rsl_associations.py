@@ -219,10 +219,15 @@ def _is_address(value: str) -> bool:
     return is_web_url(value) and value.split() == [value]
 
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+_FILE = re.compile(r".*\.(?:xml|rsl|html?|txt|json|php|aspx?)", re.IGNORECASE)
+
+
 def _addresses(base: str, value: str) -> list[str]:
     """The web addresses that a value is; house: or that stand in it, with blanks, brackets or quotes around them."""
     bare = value.strip(_AROUND)
-    url = _absolute(base, bare)
+    # house: `License: MIT` names no file
+    url = None if _NAME.fullmatch(bare) and not _FILE.fullmatch(bare) else _absolute(base, bare)
     if url is not None:
         return [url]
     words = (word.strip(_AROUND + ",;") for word in bare.split())
@@ -315,5 +320,7 @@ READER = Reader(
     paths=("/robots.txt",),
     parse=read_associations,
     names=named_licenses,
+    fields=frozenset({"link"}),
+    markup=True,
     max_bytes=MAX_BYTES,
 )

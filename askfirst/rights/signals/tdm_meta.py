@@ -40,6 +40,7 @@ def policies_of_meta(observation: Observation, agent: Agent) -> tuple[Named, ...
 READER = Reader(
     protocol=PROTOCOL,
     kinds=(Kind.RESPONSE, Kind.PAGE),
+    markup=True,
     parse=read_tdm_meta,
     names=policies_of_meta,
     supersedes=True,
