@@ -97,7 +97,7 @@ class Hearing:
         now = self._clock()
         found = tuple(o for one in seen for o in one.observations(now))
         others = named(found, self._agent, Listeners(readers_for(policy)), policy.care)
-        return (*found, *await self.look_at(others))
+        return (*found, *await self.look_at(others, besides=found))
 
     def standing_of(self, url: str) -> Standing | None:
         """What the origin said last, fresh or not."""
@@ -303,7 +303,7 @@ class Hearing:
 
     async def with_contacts(self, url: str, standing: Standing) -> Standing:
         """The standing, with what the origin's contact files say."""
-        found = await self.look_at(last_resorts(standing.origin, self._policy))
+        found = await self.look_at(last_resorts(standing.origin, self._policy), besides=standing.observations)
         fuller = self._stand(standing.origin, (*standing.observations, *found), standing.fresh_until, asked_whom=True)
         if self._standings.get(authority_of(url)) is standing:
             self._standings[authority_of(url)] = fuller

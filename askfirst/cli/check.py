@@ -165,7 +165,7 @@ async def _walk(url: str, told: Settings, gate: Gate, step: HttpFetch) -> Checke
             found = (*said, *hops, seen, *_besides(others, said))
             intent = Intent(url=url, agent=told.agent, purpose=told.purpose, media=media_type(seen))
             if not read(intent, found, gate.policy).contacts:
-                found = (*found, *await gate.hearing.look_for_contact(origin_of(url)))
+                found = (*found, *_besides(await gate.hearing.look_for_contact(origin_of(url)), said))
             return Checked(url, found, seen, None)
         hops.append(replace(seen, outage=None))
         been.add(url)
@@ -214,8 +214,8 @@ def _show(
     console.print()
     if reading.signals:
         console.print("What is said", style="bold")
-        for signal in reading.signals:
-            _show_signal(console, signal)
+        for together in _said_together(reading.signals):
+            _show_signals(console, together)
     else:
         console.print("Nothing is said about use: no machine-readable reservation and no permission was found.")
     _show_contradictions(console, _contradictions(decisions))
@@ -224,12 +224,21 @@ def _show(
     _show_decisions(console, checked, decisions)
 
 
-def _show_signal(console: Console, signal: Signal) -> None:
+def _said_together(signals: tuple[Signal, ...]) -> Iterator[tuple[Signal, ...]]:
+    """Signals that differ only in their category: one place said them at once."""
+    found: dict[Signal, list[Signal]] = {}
+    for signal in dict.fromkeys(signals):
+        found.setdefault(replace(signal, category=Category.FETCH), []).append(signal)
+    yield from map(tuple, found.values())
+
+
+def _show_signals(console: Console, together: tuple[Signal, ...]) -> None:
+    signal = together[0]
     verb = {Verdict.ALLOW: "permits", Verdict.DEFER: "could not be read for", Verdict.REFUSE: "refuses"}[signal.verdict]
     who = "" if signal.care.name == "LITERAL" else f" (counts for {signal.care.name.lower()} readers)"
     covers = " of the images on this page" if signal.covers.value == "page-images" else ""
     line = Text(f"  {signal.source} ")
-    line.append(f"{verb} {signal.category}", style=_STYLES[signal.verdict])
+    line.append(f"{verb} {', '.join(s.category for s in together)}", style=_STYLES[signal.verdict])
     line.append(f"{covers}{who}: {shown(signal.evidence.document_url)}, {shown(signal.evidence.at)}")
     console.print(line, soft_wrap=True)
     for words in quoted(signal.evidence.text):
