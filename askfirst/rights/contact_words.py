@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import urljoin, urlsplit
 
 from askfirst.rights.origins import is_web_url
 
@@ -23,6 +24,10 @@ _URL: Final = re.compile(
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9-]{1,63}+\.){1,7}+[A-Za-z]{2,24}+(?:/[!-~]{0,1000}+)?")
 _WEB: Final = re.compile(r"https?://[^\x00-\x20\x7f-\xa0\ud800-\udfff<>\"'`{}|\\^]{1,2040}+", re.IGNORECASE)
 _TEL: Final = re.compile(r"\+?[0-9 ()./-]{5,40}+")
+_NO_BLANK: Final = r"[^\x00-\x20\x7f-\xa0\ud800-\udfff@<>:/]"
+_MAILBOX: Final = re.compile(rf"{_NO_BLANK}{{1,64}}@{_NO_BLANK}{{1,190}}")
+    r"[^\x00-\x20\x7f-\xa0\ud800-\udfff@<>:/]{1,64}@[^\x00-\x20\x7f-\xa0\ud800-\udfff@<>:/]{1,190}"
+)
 _NOT_IN_URLS: Final = frozenset("<>\"'`{}|\\^")
 _AFTER_URLS: Final = ".,;:!?)]}>'\"”’»"
 
@@ -72,3 +77,25 @@ def first_web_url(text: str) -> str | None:
         if number >= 5:
             break
     return None
+
+
+def resolved(value: str, base: str = "") -> str | None:
+    """A value that is as a whole a way to reach somebody: a web address, resolved against ``base``, or a ``mailto:`` or
+    ``tel:`` address. house: other schemes are no place to ask at, and people may click on this."""
+    value = value.strip()
+    if not value or len(value) > MAX_URL_CHARS or any(c <= " " or "\ud800" <= c <= "\udfff" for c in value):
+        return None
+    try:
+        url = urljoin(base, value)
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if parts.scheme in {"mailto", "tel"}:
+        return url if parts.path else None
+    return url if parts.scheme in {"http", "https"} and parts.netloc else None
+
+
+def address_of(value: str, base: str = "") -> str | None:
+    """The same, and a bare mailbox as ``mailto:``."""
+    value = value.strip()
+    return f"mailto:{value}" if _MAILBOX.fullmatch(value) else resolved(value, base)

@@ -24,8 +24,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import urljoin, urlsplit
 
+from askfirst.rights.contact_words import address_of, resolved
 from askfirst.rights.model import (
     NOTHING,
     Basis,
@@ -50,7 +50,6 @@ from askfirst.rights.rsl import Node, Note, RslDocument
 from askfirst.rights.rsl_uses import AI_USES, CATEGORIES, Answer, Finding, Use, mining, of_content, refuses, short
 
 PROTOCOL: Final = "rsl"
-_EMAIL: Final = re.compile(r"[^\s@<>:/]{1,64}@[^\s@<>:/]{1,190}")
 _ABSOLUTE: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*+):)?+//([^/?]*+)")
 _HOST: Final = re.compile(r"[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++(?::[0-9]{1,5})?+(?=[/?]|\Z)")
 _MAX_REMEMBERED: Final = 4_096
@@ -247,7 +246,7 @@ class RslStatement:
         if holder is not None:
             said += [holder.attribute("contactEmail"), holder.attribute("contactUrl")]
         base = self._observation.document.url
-        return next((address for value in said if (address := _address(value, base)) is not None), None)
+        return next((address for value in said if (address := address_of(value, base)) is not None), None)
 
     def _human_terms(self, content: Node) -> str | None:
         terms = _anywhere(content, "terms")
@@ -371,22 +370,5 @@ def _notes(document: RslDocument) -> tuple[Note, ...]:
 
 def _web(value: str, base: str) -> str | None:
     """A web address, resolved; None for what is none."""
-    value = value.strip()
-    if not value or len(value) > 2_000 or any(c <= " " or "\ud800" <= c <= "\udfff" for c in value):
-        return None
-    try:
-        url = urljoin(base, value)
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    return url if parts.scheme in {"http", "https"} and parts.netloc else None
-
-
-def _address(value: str, base: str) -> str | None:
-    """Where to reach somebody: ``mailto:``, ``tel:`` or a web page."""
-    value = value.strip()
-    if _EMAIL.fullmatch(value):
-        return writable(f"mailto:{value}")
-    if value.lower().startswith(("mailto:", "tel:")):
-        return None if any(c <= " " for c in value) else writable(value[:300])
-    return _web(value, base)
+    url = resolved(value, base)
+    return url if url is not None and url.startswith("http") else None

@@ -1,7 +1,7 @@
 """A small text file that a site puts at a well-known path to say what may be done: ai.txt, trust.txt and their like.
 
-What it does here is the same for all of them: what follows where there is no file to read, what its text is, and
-whether somebody can be reached at an address that stands in it. What the words mean is for the signal files.
+What it does here is the same for all of them: what follows where there is no file to read, and what its text is. What
+the words mean is for the signal files.
 
 1. 404, 410 and the other 4xx, and 204: nothing; 401, 403: a remark. 429, 5xx, 3xx and outages: DEFER, because the file
    may hold a refusal. house: of a look that was forbidden to us only a suspicious reader concludes anything.
@@ -13,16 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from askfirst.rights.model import Care, Evidence, Observation, Outage, Reading, RemarkKind, Signal
-from askfirst.rights.origins import is_web_url
 from askfirst.rights.reader import SILENT, Constant, Statement, evidence, outcome, remark
 from askfirst.rights.robotstxt import utf_16_codec
 
 MAX_LINES = 20_000
-MAX_ADDRESS_CHARS = 2_000
-_MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
 
 
 def unread(
@@ -67,20 +63,3 @@ def is_page(text: str) -> bool:
 def served_as_html(observation: Observation) -> bool:
     """Whether the Content-Type says that it is a page, whatever its text is."""
     return any("html" in value.lower() for value in observation.field_values("content-type"))
-
-
-def address_of(value: str) -> str | None:
-    """Where to reach somebody: a ``mailto:`` or ``tel:`` address, a web page, or ``mailto:`` before a bare mailbox.
-    None for what is none of these."""
-    value = value.strip()
-    if not value or len(value) > MAX_ADDRESS_CHARS or not value.isprintable() or " " in value:
-        return None
-    if _MAILBOX.fullmatch(value):
-        return f"mailto:{value}"
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return None
-    if parts.scheme in {"mailto", "tel"} and parts.path:
-        return value
-    return value if is_web_url(value) else None

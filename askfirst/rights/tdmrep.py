@@ -22,8 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from urllib.parse import urljoin, urlsplit
 
+from askfirst.rights.contact_words import resolved
 from askfirst.rights.media import may_be_html
 from askfirst.rights.model import (
     Basis,
@@ -78,18 +78,10 @@ def reservation(value: str) -> Verdict | None:
 
 def policy_terms(value: str, base: str) -> Terms | None:
     """Whom to ask: a web address resolved against ``base``, or a contact; None if it can be neither."""
-    value = value.strip()
-    if not value or len(value) > MAX_VALUE_CHARS or any(c <= " " or "\ud800" <= c <= "\udfff" for c in value):
+    url = resolved(value, base)
+    if url is None:
         return None
-    try:
-        url = urljoin(base, value)
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    if parts.scheme in {"mailto", "tel"}:
-        return Terms(contact=url)
-    # house: other schemes are no place to ask at, and people may click on this
-    return Terms(url=url) if parts.scheme in {"http", "https"} and parts.netloc else None
+    return Terms(url=url) if url.startswith("http") else Terms(contact=url)
 
 
 def tdm_signal(

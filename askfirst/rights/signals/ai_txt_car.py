@@ -33,6 +33,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from askfirst.rights.car_draft import EVERY_AGENT, US, CarFile, Said, names_of, of_json, of_lines
+from askfirst.rights.contact_words import address_of
 from askfirst.rights.model import (
     Agent,
     Basis,
@@ -55,7 +56,7 @@ from askfirst.rights.patterns import PatternIndex, normalize
 from askfirst.rights.policy import Mode
 from askfirst.rights.reader import Constant, Reader, Statement, Target, evidence, remark
 from askfirst.rights.robotstxt import refused_octets
-from askfirst.rights.site_file import address_of, is_page, remarked, served_as_html, text_of, unread
+from askfirst.rights.site_file import is_page, remarked, served_as_html, text_of, unread
 
 PROTOCOL = "ai.txt-car"
 _TEXT: Final = "/.well-known/ai.txt"

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from askfirst.rights.contact_words import address_of
 from askfirst.rights.model import (
     Agent,
     Basis,
@@ -43,7 +44,6 @@ from askfirst.rights.reader import SILENT, Constant, Reader, Statement, evidence
 from askfirst.rights.robotstxt import UNSEEN
 from askfirst.rights.site_file import (
     MAX_LINES,
-    address_of,
     is_page,
     lines_of,
     remarked,
