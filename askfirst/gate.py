@@ -53,8 +53,6 @@ from askfirst.rights.reader import Statement, Target
 from askfirst.standing import Standing
 
 _AFTER_THE_FETCH = frozenset({Kind.RESPONSE, Kind.ASSET, Kind.LICENSE, Kind.POLICY})
-MAX_ORIGINS = 10_000
-MAX_ANSWERS = 100_000
 
 
 def utc_now() -> datetime:
@@ -132,15 +130,16 @@ class Gate:
         if intent.media is None:
             media = media_type(response)
             intent = Intent(url=intent.url, agent=intent.agent, purpose=intent.purpose, media=media)
-        known = self.hearing.at_once(intent.url, self._clock())
+        picture = (intent.media or "").startswith("image/")
+        known = self.hearing.at_once(intent.url, self._clock(), picture=picture)
         if known is None:
-            known = await self.hearing.hear(intent.url)
+            known = await self.hearing.hear(intent.url, picture=picture)
         standing, answer = known
         seen = (*hops, response)
         inside = packets(response) if self._of_works else ()
         if inside:
             inside = (*inside, *self._inspect(response, inside))
-        others = named(seen, self.agent, self._naming, self.policy.care)
+        others = named((*seen, *inside), self.agent, self._naming, self.policy.care)
         looked = await self.hearing.look_at(others, besides=standing.observations) if others else ()
         # the rules beside a document that is named are evidence of the look, and say nothing of this resource
         spoken = (o for o in looked if o.document.kind is not Kind.WELL_KNOWN)

@@ -7,7 +7,8 @@ Rules:
 
 1. Twenty first questions about one origin make one look.
 2. A document that another one names is looked at beside the robots.txt of where it lives, and not where that bars it.
-3. What an origin said last stays known beside the shared store, so that its loss does not make us forget it.
+3. What an origin said last stays known beside the shared store, so that its loss does not make us forget it; of what
+   is named there, the last 64 documents.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Final, Generic, TypeVar
 
 from askfirst.displays import Displays
-from askfirst.looking import Count, Looking, Seen
+from askfirst.looking import MAX_NAMED_AT_AN_ORIGIN, Count, Looking, Seen
 from askfirst.ports import Cache, Fetch, Registry
 from askfirst.rights.gathering import named
 from askfirst.rights.listening import Listeners
@@ -32,8 +34,37 @@ from askfirst.rights.signals.operator import operator_statement
 from askfirst.rights.wire import looked_at
 from askfirst.standing import UNASKED, Answer, Clock, Standing, authority_of
 
-MAX_ORIGINS = 10_000
-MAX_ANSWERS = 100_000
+MAX_ORIGINS: Final = 10_000
+MAX_ANSWERS: Final = 100_000
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+class Once(Generic[K, T]):
+    """Work that is done once, however many ask for it while it is being done."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[K, asyncio.Task[T]] = {}
+
+    async def do(self, key: K, work: Callable[[], Coroutine[object, object, T]]) -> T:
+        """What the work gives, begun here or before. Who gives up takes nobody with him."""
+        task = self._tasks.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(work())
+            self._tasks[key] = task
+            task.add_done_callback(lambda done: self._end(key, done))
+        return await asyncio.shield(task)
+
+    def _end(self, key: K, done: asyncio.Task[T]) -> None:
+        self._tasks.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # everybody may have given up: nobody is left to be told
+
+    def cancel(self) -> None:
+        """Ends all of it."""
+        for task in self._tasks.values():
+            task.cancel()
 
 
 class Hearing:
@@ -74,12 +105,12 @@ class Hearing:
         )
         self._standings: OrderedDict[str, Standing] = OrderedDict()
         self._last_seen: OrderedDict[Origin, dict[Document, Seen]] = OrderedDict()
-        self._others: dict[Document, asyncio.Task[Sequence[Seen]]] = {}
-        self._arrivals: dict[Origin, asyncio.Task[Standing]] = {}
+        self._looks = Once[Document, Sequence[Seen]]()
+        self._arrivals = Once[Origin, Standing]()
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self.displays = Displays(
-            cache, care=policy.care, salt=hashlib.sha256(policy.digest.encode()).hexdigest()[:12], count=count
-        )
+        # who asks is part of what a page answered, and what was noted of it follows from the policy
+        salt = hashlib.sha256(f"{agent.user_agent}\n{agent.product_token}\n{policy.digest}".encode()).hexdigest()[:12]
+        self.displays = Displays(cache, care=policy.care, salt=salt, clock=clock, count=count)
 
     @property
     def asks_registries(self) -> bool:
@@ -94,8 +125,7 @@ class Hearing:
         """What the well-known documents of an origin say, without deciding or recording anything."""
         policy = policy or self._policy
         seen = await self._see(origin, plan(origin, policy))
-        now = self._clock()
-        found = tuple(o for one in seen for o in one.observations(now))
+        found = _all(seen, self._clock())
         others = named(found, self._agent, Listeners(readers_for(policy)), policy.care)
         return (*found, *await self.look_at(others, besides=found))
 
@@ -127,8 +157,8 @@ class Hearing:
 
     async def close(self) -> None:
         """Lets go of connections and stores."""
-        for task in (*self._arrivals.values(), *self._others.values()):
-            task.cancel()
+        self._arrivals.cancel()
+        self._looks.cancel()
         await self._fetch.close()
         await self._cache.close()
         for registry in self._registries:
@@ -136,15 +166,19 @@ class Hearing:
 
     # -- what an origin says -------------------------------------------------------------------------------------
 
-    async def hear(self, url: str) -> tuple[Standing, Answer]:
-        """What the origin, the registries and the documents that speak of it elsewhere say."""
-        if self.displays.must_ask(url):
+    async def hear(self, url: str, *, picture: bool = False) -> tuple[Standing, Answer]:
+        """What the origin, the registries and the documents that speak of it elsewhere say. ``picture``: it is one,
+        whatever its address looks like."""
+        if self.displays.must_ask(url, picture=picture):
             await self.displays.ask(url)
-        return await asyncio.gather(self._standing(url), self._answer(url))
+        standing, answer = await asyncio.gather(self._standing(url), self._answer(url))
+        # last, because a page may have been seen meanwhile
+        return standing, self._with_others(url, answer)
 
-    def at_once(self, url: str, now: datetime) -> tuple[Standing, Answer] | None:
+    def at_once(self, url: str, now: datetime, *, picture: bool = False) -> tuple[Standing, Answer] | None:
         """The same without waiting, where nobody has to be asked about the URL and the origin is at hand."""
-        standing = None if self._registries or self.displays.must_ask(url) else self.at_hand(url, now)
+        asks = self._registries or self.displays.must_ask(url, picture=picture)
+        standing = None if asks else self.at_hand(url, now)
         return None if standing is None else (standing, self._with_others(url, UNASKED))
 
     def at_hand(self, url: str, now: datetime) -> Standing | None:
@@ -158,12 +192,7 @@ class Hearing:
         if standing is not None and standing.fresh_until > self._clock():
             return standing
         origin = origin_of(url)
-        task = self._arrivals.get(origin)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._arrive(origin))
-            self._arrivals[origin] = task
-            task.add_done_callback(lambda _done: self._arrivals.pop(origin, None))
-        standing = await asyncio.shield(task)
+        standing = await self._arrivals.do(origin, lambda: self._arrive(origin))
         self._standings[authority] = standing
         self._standings.move_to_end(authority)
         while len(self._standings) > MAX_ORIGINS:
@@ -173,13 +202,13 @@ class Hearing:
     async def _arrive(self, origin: Origin) -> Standing:
         seen = await self._see(origin, plan(origin, self._policy))
         now = self._clock()
-        observations = tuple(o for one in seen for o in one.observations(now))
+        observations = _all(seen, now)
         others = named(observations, self._agent, self._naming, self._policy.care)
         if others:
-            looked = [one for beside in await asyncio.gather(*map(self._other, others)) for one in beside]
+            looked = await self._look_beside(others, observations)
             seen = [*seen, *looked]
             now = self._clock()
-            observations = tuple(dict.fromkeys((*observations, *(o for one in looked for o in one.observations(now)))))
+            observations = (*observations, *_all(looked, now))
         return self._stand(
             origin,
             observations,
@@ -203,34 +232,38 @@ class Hearing:
     async def look_at(
         self, documents: Sequence[Document], *, besides: Sequence[Observation] = ()
     ) -> tuple[Observation, ...]:
-        """What these documents say, but for those that are among ``besides``, and the rules that stand beside them."""
+        """What these documents say, and the rules that stand beside them; but for what is among ``besides``."""
+        looked = await self._look_beside(documents, besides)
+        return _all(looked, self._clock())
+
+    async def _look_beside(self, documents: Sequence[Document], besides: Sequence[Observation]) -> list[Seen]:
+        """INVARIANT: one look at a document is all that is heard of it; a later one may say something else."""
         known = {(o.document.kind, o.document.url) for o in besides}
         asked = [document for document in documents if (document.kind, document.url) not in known]
         looked = await asyncio.gather(*map(self._other, asked))
-        now = self._clock()
-        seen = dict.fromkeys(o for beside in looked for one in beside for o in one.observations(now))
-        return tuple(o for o in seen if (o.document.kind, o.document.url) not in known)
+        return [
+            one
+            for beside in looked
+            for one in beside
+            if (one.latest.document.kind, one.latest.document.url) not in known
+        ]
 
     async def _other(self, document: Document) -> Sequence[Seen]:
-        """One look at a document that is no well-known one of its origin, however many ask for it, and at the rules
-        that stand beside it."""
-        task = self._others.get(document)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._see_beside_rules(document))
-            self._others[document] = task
-            task.add_done_callback(lambda _done: self._others.pop(document, None))
-        return await asyncio.shield(task)
+        """One look at a document that is no well-known one of its origin, and at the rules that stand beside it."""
+        return await self._looks.do(document, lambda: self._see_beside_rules(document))
 
     async def _see_beside_rules(self, document: Document) -> Sequence[Seen]:
         """INVARIANT: the robots.txt beside it is known before it is asked for."""
         origin = origin_of(document.url)
-        wanted = [*(d for d in plan(origin, self._policy) if d.url == f"{origin}/robots.txt"), document]
+        rules = [d for d in plan(origin, self._policy) if d.url == f"{origin}/robots.txt"]
+        wanted = [*rules, document]
         known = self._last_seen.get(origin, {})
         held = [known.get(one) for one in wanted]
         fresh = [one for one in held if one is not None and self._looking.fresh(one)]
         if len(fresh) == len(wanted):
             return fresh
-        await self._see(origin, wanted[:-1])
+        for one in rules:
+            await self._looks.do(one, lambda: self._see(origin, rules))
         return await self._see(origin, wanted)
 
     async def _see(self, origin: Origin, documents: Sequence[Document]) -> list[Seen]:
@@ -252,7 +285,7 @@ class Hearing:
         seen = await self._looking.look(origin, asked, [known[document] for document in asked])
         found = barred | dict(zip(asked, seen, strict=True))
         # Beside the store, so that its loss does not make us forget what an origin said.
-        self._last_seen[origin] = self._last_seen.get(origin, {}) | found
+        self._last_seen[origin] = _bounded(self._last_seen.get(origin, {}), found)
         self._last_seen.move_to_end(origin)
         while len(self._last_seen) > MAX_ORIGINS:
             self._last_seen.popitem(last=False)
@@ -275,9 +308,10 @@ class Hearing:
             answer = self._understood(observations)
             if self._registries:
                 self._answers[url] = answer
+                self._answers.move_to_end(url)
                 while len(self._answers) > MAX_ANSWERS:
                     self._answers.popitem(last=False)
-        return self._with_others(url, answer)
+        return answer
 
     def _with_others(self, url: str, answer: Answer) -> Answer:
         pages = self.displays.of(url)
@@ -304,10 +338,28 @@ class Hearing:
     async def with_contacts(self, url: str, standing: Standing) -> Standing:
         """The standing, with what the origin's contact files say."""
         found = await self.look_at(last_resorts(standing.origin, self._policy), besides=standing.observations)
+        authority = authority_of(url)
+        latest = self._standings.get(authority)
+        if latest is not None and latest.asked_whom and latest.observations == (*standing.observations, *found):
+            return latest  # somebody else asked meanwhile
         fuller = self._stand(standing.origin, (*standing.observations, *found), standing.fresh_until, asked_whom=True)
-        if self._standings.get(authority_of(url)) is standing:
-            self._standings[authority_of(url)] = fuller
+        if latest is standing:
+            self._standings[authority] = fuller
         return fuller
+
+
+def _all(seen: Iterable[Seen], at: datetime) -> tuple[Observation, ...]:
+    """What counts at this time, each once."""
+    return tuple(dict.fromkeys(o for one in seen for o in one.observations(at)))
+
+
+def _bounded(known: Mapping[Document, Seen], found: Mapping[Document, Seen]) -> dict[Document, Seen]:
+    """Both, the latest last; of the documents that are no well-known ones only the latest."""
+    seen = {**{document: one for document, one in known.items() if document not in found}, **found}
+    others = [document for document in seen if document.kind is not Kind.WELL_KNOWN]
+    for document in others[:-MAX_NAMED_AT_AN_ORIGIN]:
+        del seen[document]
+    return seen
 
 
 def _own(observations: Sequence[Observation], origin: Origin) -> Iterator[Observation]:

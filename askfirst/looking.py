@@ -33,6 +33,8 @@ Count = Callable[[str], None]
 
 FORMAT = 1
 """Of what is put into the store. Another version puts it elsewhere."""
+MAX_NAMED_AT_AN_ORIGIN = 64
+MAX_NAMED_BYTES = 1_048_576
 _WAIT_S = 5.0
 _PAUSE_S = 0.05
 
@@ -130,14 +132,15 @@ class Looking:
         """Looks with the claim in hand. Another may have looked between our recall and our claim."""
         key = self._key(origin)
         try:
-            shelf = await self._take(origin)
-            held = shelf or {}
+            held = await self._take(origin) or {}
             latest = [held.get(_place(document)) or one for document, one in zip(documents, known, strict=True)]
             seen = await self._ask_stale(documents, latest)
+            # INVARIANT: what could not be read is not written over; a last good refusal may stand on it. It is read
+            # again, because this worker may have looked at other documents of the origin meanwhile.
+            shelf = await self._take(origin)
             if shelf is not None:
-                # INVARIANT: what could not be read is not written over; a last good refusal may stand on it.
                 shelf |= {_place(document): one for document, one in zip(documents, seen, strict=True)}
-                await self._put(key, _encode(shelf))
+                await self._put(key, _encode(_bounded(shelf)))
         finally:
             await self._let_go(key)
         return seen
@@ -218,6 +221,19 @@ class Looking:
 def _place(document: Document) -> str:
     """Where a document stands on its origin's shelf: one address may be named as several things."""
     return document.url if document.kind is Kind.WELL_KNOWN else f"{document.kind} {document.url}"
+
+
+def _bounded(shelf: dict[str, Seen]) -> dict[str, Seen]:
+    """The shelf with no more than the latest of the documents that others name: a site may name one for each page."""
+    others = sorted(
+        (place for place in shelf if " " in place), key=lambda place: shelf[place].latest.observed_at, reverse=True
+    )
+    size = 0
+    for number, place in enumerate(others):
+        size += len(shelf[place].latest.body)
+        if number and (number >= MAX_NAMED_AT_AN_ORIGIN or size > MAX_NAMED_BYTES):
+            del shelf[place]
+    return shelf
 
 
 def _seen(table: Mapping[str, object]) -> Seen:

@@ -16,7 +16,7 @@ import msgspec
 
 from askfirst.ports import Inspect
 from askfirst.rights.decide import decide
-from askfirst.rights.gathering import packets
+from askfirst.rights.gathering import is_packet, packets
 from askfirst.rights.media import content_type, media_type
 from askfirst.rights.model import Agent, Decision, Document, Intent, Kind, Observation, Purpose, Stage
 from askfirst.rights.origins import UrlError, origin_of
@@ -98,7 +98,7 @@ def inspected(observations: tuple[Observation, ...], inspect: Inspect) -> tuple[
     if any(content_type(o) == REPORT_TYPE for o in observations if o.document.kind is Kind.ASSET):
         return observations
     found = tuple(report for o in observations for report in inspect(o, packets(o)))
-    if not found or any(o.document.kind is Kind.ASSET for o in observations):
+    if not found or any(map(is_packet, observations)):
         return (*observations, *found)
     # read() looks inside bodies only where no observation says what is inside them
     return (*observations, *(packet for o in observations for packet in packets(o)), *found)
@@ -130,7 +130,8 @@ def _observations(table: Mapping[str, object], url: str, at: datetime | None) ->
     for index, value in enumerate(given):
         try:
             entry = member_table(value, "observation")
-            kind = None if entry.get("kind") is not None else _kind_of(entry.get("url"), url)
+            path = _path(_text(entry, "url") or "")
+            kind = None if entry.get("kind") is not None else _kind_of(entry.get("url"), path, url)
             seen.append(parse_observation(entry, kind=kind, at=at or DEFAULT_AT))
         except WireError as error:
             raise WireError(f"observations[{index}]: {error}") from None
@@ -153,9 +154,16 @@ def registry_observation(url: str, records: Sequence[object], at: datetime) -> O
     )
 
 
-def _kind_of(document_url: object, url: str) -> Kind:
+def _path(document_url: str) -> str:
+    """Its path. Raises WireError for what no address can be."""
+    try:
+        return urlsplit(document_url).path
+    except ValueError as error:
+        raise WireError(f"url: {document_url!r} is not a URL: {error}") from None
+
+
+def _kind_of(document_url: object, path: str, url: str) -> Kind:
     """The URL itself is the response; all else is told apart by its path, or by what names or displays it."""
-    path = urlsplit(document_url).path if isinstance(document_url, str) else ""
     well_known = path in _WELL_KNOWN or path.startswith("/.well-known/")
     return Kind.RESPONSE if document_url == url and not well_known else Kind.WELL_KNOWN
 

@@ -29,7 +29,7 @@ Clock = Callable[[], datetime]
 @dataclass(slots=True)
 class Standing:
     """What one origin, and the operator's own papers, say to one agent. ``recorded`` is the record in which the
-    observations were kept last (see the gate); ``asked_whom``: it was also looked up whom to ask."""
+    observations were kept last (see askfirst.recording); ``asked_whom``: it was also looked up whom to ask."""
 
     origin: Origin
     observations: tuple[Observation, ...]

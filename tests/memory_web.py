@@ -15,8 +15,9 @@ import msgspec
 
 from askfirst.edges.cache_memory import MemoryCache
 from askfirst.gate import Gate
-from askfirst.ports import Cache, EdgeError
+from askfirst.ports import Cache, EdgeError, Inspect
 from askfirst.recording import Recording
+from askfirst.replay import sees_nothing
 from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Outage, Purpose
 from askfirst.rights.policy import OPT_OUT, Policy
 
@@ -156,7 +157,12 @@ class Lab:
         self.gate = self.new_gate()
 
     def new_gate(
-        self, *, web: MemoryWeb | None = None, registry: bool = False, registries: Sequence[MemoryRegistry] = ()
+        self,
+        *,
+        web: MemoryWeb | None = None,
+        registry: bool = False,
+        registries: Sequence[MemoryRegistry] = (),
+        inspect: Inspect = sees_nothing,
     ) -> Gate:
         """A gate as another worker would have it, sharing the cache."""
 
@@ -170,6 +176,7 @@ class Lab:
             cache=self.cache,
             record=Recording(self.record, self.record),
             registries=[self.registry] if registry else list(registries),
+            inspect=inspect,
             worker=f"worker-{next(_workers)}",
             clock=self.clock,
             count=count,

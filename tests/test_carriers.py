@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import struct
-import time
 import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Literal
 
+import pikepdf
+import pypdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from askfirst.rights.carriers import MOST_PACKETS, png
+from askfirst.rights.carriers import MOST_PACKETS, is_of_a_part, png
 from askfirst.rights.html import relied_on
 from askfirst.rights.inside import C2PA, FIELDS, OPF, UNREADABLE, XMP, inside
+from askfirst.rights.media import content_type as media
 from askfirst.rights.model import Category, Intent, Kind, Observation, Purpose, Verdict
 from askfirst.rights.policy import OPT_OUT, STRICT
 from askfirst.rights.read import read
@@ -39,7 +43,7 @@ STANDARD = works.extended_pair("", EXTENDED)
 
 def found(work: bytes, content_type: str = "", *, truncated: bool = False) -> list[tuple[str, bytes]]:
     """The packets: content type and body."""
-    return [(o.headers[0][1], o.body) for o in inside(response(work, content_type, truncated=truncated))]
+    return [(str(media(o)), o.body) for o in inside(response(work, content_type, truncated=truncated))]
 
 
 def of_type(work: bytes, media_type: str) -> list[bytes]:
@@ -231,7 +235,8 @@ def test_the_package_document_of_an_epub_is_found(version: int) -> None:
         assert found(book) == [(OPF, package)]
     assert found(works.epub(package=package, method=zipfile.ZIP_STORED)) == [(OPF, package)]
     assert found(works.epub(package=package)[:-30]) == [(OPF, package)], "a book that was cut has no directory"
-    assert found(b"#!/bin/sh\n" + works.epub(package=package)) == []
+    for front in (b"\r\n", b"\xef\xbb\xbf", b"#!/bin/sh\n"):
+        assert found(front + works.epub(package=package)) == [(OPF, package)], "readers of ZIP begin at its end"
     assert of_type(works.epub(package=package).replace(b"PK\x05\x06", b"PK\x05\x07"), OPF) == [package]
 
 
@@ -289,13 +294,187 @@ def test_an_indirect_or_wrong_length_is_no_obstacle() -> None:
 
 
 def test_what_a_pdf_hides_is_remarked() -> None:
-    """Encryption, filters that are not read, and damage."""
-    assert found(REAL["pdf encrypted"]) == [(UNREADABLE, b"a metadata stream of a PDF is encrypted")]
+    """A password, filters that are not read, and damage."""
+    for locked in (_locked(6, user="secret"), _locked(4, user="secret"), _locked(2, user="secret")):
+        assert found(locked) == [(UNREADABLE, b"a metadata stream of a PDF is encrypted")]
     hexadecimal = works.pdf_by_hand((b"/Subtype/XML/Filter/ASCIIHexDecode", PACKET.hex().encode()))
     assert found(hexadecimal) == [(UNREADABLE, b"a metadata stream of a PDF has a filter that is not read")]
     bad = works.pdf_by_hand((b"/Subtype/XML/Filter/FlateDecode", b"\xff" * 99))
     assert found(bad) == [(UNREADABLE, b"a metadata stream of a PDF cannot be inflated")]
     assert found(works.pdf()) == []
+
+
+def _locked(revision: Literal[2, 3, 4, 6], *, user: str = "", metadata: bool = True, deflated: bool = False) -> bytes:
+    out = io.BytesIO()
+    writes = works.pdf_by_pypdf(PACKET, compressed=deflated)
+    with pikepdf.open(io.BytesIO(writes)) as document:
+        encrypts = metadata and revision >= 4
+        locked = pikepdf.Encryption(owner="o", user=user, R=revision, aes=revision >= 4, metadata=encrypts)
+        document.save(out, encryption=locked, fix_metadata_version=False)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("revision", [2, 3, 4, 6])
+@pytest.mark.parametrize("metadata", [True, False])
+@pytest.mark.parametrize("deflated", [True, False])
+def test_a_pdf_that_everybody_can_open_is_read(revision: Literal[2, 3, 4, 6], metadata: bool, deflated: bool) -> None:
+    """RC4 and AES with an empty user password, as publishers encrypt what must not be printed."""
+    assert found(_locked(revision, metadata=metadata, deflated=deflated)) == [(XMP, PACKET)]
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128", "AES-128", "AES-256-R5", "AES-256"])
+def test_what_pypdf_encrypts_is_read(algorithm: str) -> None:
+    """Another writer's dictionaries and identifiers."""
+    for password, packets in (("", [PACKET]), ("secret", [])):
+        writer = pypdf.PdfWriter(io.BytesIO(works.pdf_by_pypdf(PACKET)))
+        writer.encrypt(password, "o", algorithm=algorithm)
+        out = io.BytesIO()
+        writer.write(out)
+        assert of_type(out.getvalue(), XMP) == packets
+
+
+@given(st.binary(max_size=300), st.integers(0, 2_000), st.sampled_from([2, 4, 6]))
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_in_an_encrypted_pdf_raise_nothing(other: bytes, place: int, revision: int) -> None:
+    """In its dictionaries, its identifier and its streams."""
+    work = LOCKED[revision]
+    place %= len(work)
+    inside(response(work[:place] + other + work[place + len(other) :]))
+    at = work.find(b"/Encrypt") if place % 2 else work.find(b"/Filter /Standard")
+    inside(response(work[:at] + work[at:].replace(b"/O <", b"/O (" + other, 1)))
+
+
+LOCKED = {2: _locked(2), 4: _locked(4), 6: _locked(6)}
+
+
+# -- of a part of the work --------------------------------------------------------------------------------------------
+
+ALLOWED = data_mining("DMI-ALLOWED")
+SILENT_PACKET = works.xmp("<dc:title>t</dc:title>")
+
+
+def _two_pages(packet: bytes) -> bytes:
+    pages = [works.tiff_by_hand({700: (1, SILENT_PACKET)}), works.tiff_by_hand({700: (1, packet)})]
+    first = len(pages[0]) + len(pages[0]) % 2
+    second = bytearray(pages[1][8:])
+    second[10:14] = struct.pack(">I", first + int.from_bytes(second[10:14], "big") - 8)
+    linked = bytearray(pages[0].ljust(first, b"\0"))
+    linked[22:26] = struct.pack(">I", first)
+    return bytes(linked + second)
+
+
+OF_A_PART: Mapping[str, Callable[[bytes], bytes]] = {
+    "image in a pdf": lambda p: works.pdf(SILENT_PACKET, images=[p]),
+    "image in a pdf without metadata": lambda p: works.pdf(images=[p]),
+    "image in a pdf of object streams": lambda p: works.pdf(images=[p], object_streams=True),
+    "jpeg in a pdf": lambda p: works.pdf_by_hand((b"/Subtype/Image/Filter/DCTDecode", works.jpeg(p))),
+    "revision that was replaced": lambda p: works.pdf(p) + works.pdf(SILENT_PACKET),
+    "cover of an mp3": lambda p: b"ID3\x04\0\0" + bytes(40) + works.jpeg(p) + bytes(400),
+    "picture in a psd": lambda p: b"8BPS" + bytes(40) + works.jpeg(p),
+    "wide": lambda p: b"8BPS" + bytes(40) + p.decode().encode("utf-16-be"),
+    "second page of a tiff": _two_pages,
+    "extended xmp that nothing names": lambda p: works.jpeg(SILENT_PACKET, extended=p),
+    "segment of another kind": lambda p: works.jpeg()[:2] + works.segment(0xE2, b"x" * 99 + p) + works.jpeg()[2:],
+    "chunk of another kind": lambda p: works.png()[:33] + works.chunk(b"abCd", p) + works.png()[33:],
+}  # fmt: skip
+
+
+def verdicts(work: bytes) -> set[Verdict]:
+    """What is said of training and mining, whatever the care."""
+    about = Intent(url=works.URL, agent=AGENT, purpose=Purpose.TRAIN)
+    said = read(about, (response(work),), STRICT).signals
+    assert read(about, inside(response(work)), STRICT).signals == said, "what is kept as evidence says the same"
+    return {
+        s.verdict for s in said if s.category in {Category.TRAIN, Category.TDM} and s.protocol in {"plus", "tdmrep"}
+    }
+
+
+@pytest.mark.parametrize("name", OF_A_PART)
+def test_what_permits_a_part_permits_nothing_else(name: str) -> None:
+    """And what prohibits it prohibits the work that it stands in."""
+    make = OF_A_PART[name]
+    assert [is_of_a_part(o) for o in inside(response(make(ALLOWED))) if b"ALLOWED" in o.body.replace(b"\0", b"")] == [
+        True
+    ]
+    assert verdicts(make(ALLOWED)) == set()
+    assert verdicts(make(PACKET)) == {Verdict.REFUSE}
+    assert verdicts(make(works.xmp("<tdm:reservation>0</tdm:reservation>"))) == set()
+    assert verdicts(make(works.xmp("<tdm:reservation>1</tdm:reservation>"))) == {Verdict.REFUSE}
+
+
+@pytest.mark.parametrize("name", XMP_WORKS)
+def test_what_permits_the_whole_permits_it(name: str) -> None:
+    """In every place where a packet speaks of the whole work."""
+    assert verdicts(XMP_WORKS[name](ALLOWED)) == {Verdict.ALLOW}
+
+
+def test_a_pdf_that_was_signed_anew_speaks_through_its_last_metadata() -> None:
+    """By appending, as editors do; what stood there before refuses and does not permit."""
+    both = works.pdf(PACKET) + works.pdf(ALLOWED)
+    assert verdicts(both) == {Verdict.REFUSE, Verdict.ALLOW}
+    assert verdicts(works.pdf(SILENT_PACKET, images=[PACKET])) == {Verdict.REFUSE}
+
+
+def test_extended_xmp_that_is_named_speaks_of_the_whole() -> None:
+    """The standard packet names its GUID."""
+    assert verdicts(works.jpeg(works.extended_pair("", ALLOWED), extended=ALLOWED)) == {Verdict.ALLOW}
+
+
+@pytest.mark.parametrize("name", [n for n in XMP_WORKS if n != "heif idat"])
+def test_a_packet_of_megabytes_is_read(name: str) -> None:
+    """Photoshop's list of ancestors is known to grow without end, and the rest stands behind it."""
+    long = works.xmp("<dc:x>" + "word " * 400_000 + "</dc:x><plus:DataMining>DMI-PROHIBITED</plus:DataMining>")
+    if name.startswith("jpeg"):
+        assert verdicts(works.jpeg(works.extended_pair("", long), extended=long)) == {Verdict.REFUSE}
+    else:
+        assert verdicts(XMP_WORKS[name](long)) == {Verdict.REFUSE}
+
+
+def test_a_c2pa_store_in_sub_blocks_of_a_gif_is_found() -> None:
+    """C2PA_GIF, with its authentication code, and blocks of 255 bytes."""
+    store = works.jumbf(payload=b"x" * 700)
+    blocks = b"".join(bytes([len(b)]) + b for b in (store[n : n + 255] for n in range(0, len(store), 255)))
+    plain = works.gif()
+    work = plain[:-1] + b"\x21\xff\x0bC2PA_GIF\x01\0\0" + blocks + b"\0;"
+    assert found(work) == [(C2PA, store)]
+    assert [o.truncated for o in inside(response(work[:-300]))] == [True]
+
+
+@pytest.mark.parametrize("deflated", [True, False])
+def test_a_c2pa_store_attached_to_a_pdf_is_found(deflated: bool) -> None:
+    """Deflated or not, as whoever wrote the file chose."""
+    out = io.BytesIO()
+    with pikepdf.new() as document:
+        document.add_blank_page()
+        document.attachments["m.c2pa"] = pikepdf.AttachedFileSpec(document, STORE, mime_type="application/c2pa")
+        document.save(out, compress_streams=deflated)
+    assert found(out.getvalue()) == [(C2PA, STORE)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["./OEBPS/content.opf", "/OEBPS/content.opf", "OEBPS\\content.opf", "a/../OEBPS/content.opf", "OEBPS//content.opf"],
+)
+def test_a_path_in_another_spelling_is_found(told: str) -> None:
+    """Readers of books are lenient, and so the books are."""
+    package = works.opf("")
+    assert found(works.epub(package=package, container=works._CONTAINER.format(path=told))) == [(OPF, package)]
+
+
+def test_every_package_document_is_read() -> None:
+    """Up to 24; and of more that is remarked."""
+    for count, more in ((6, []), (40, [(UNREADABLE, b"an EPUB of 40 package documents: only 24 were read")])):
+        files = {f"r{n}.opf": works.opf(f"<dc:title>{n}</dc:title>") for n in range(count)}
+        roots = "".join(f"<rootfile full-path='{name}'/>" for name in files)
+        packets = found(works.epub(first=files, container=f"<container><rootfiles>{roots}</rootfiles></container>"))
+        assert [p for p in packets if p[0] == UNREADABLE] == more
+        assert [body for told, body in packets if told == OPF] == list(files.values())[:24]
+
+
+def test_a_film_of_many_boxes_is_looked_through() -> None:
+    """Fragments by the thousand, and the metadata behind them."""
+    film = works.box(b"ftyp", b"isom\0\0\0\0") + works.box(b"moof", b"") * 5_000
+    assert of_type(film + works.box(b"uuid", works.XMP_UUID + PACKET), XMP) == [PACKET]
 
 
 def test_rdf_in_svg_keeps_its_prefixes() -> None:
@@ -553,11 +732,9 @@ BOMBS = _bombs()
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_hostile_work_costs_little(name: str) -> None:
-    """Memory is bounded whatever the bytes claim, and so is processor time (a limit that only a runaway reaches)."""
+    """Memory is bounded whatever the bytes claim; a runaway would meet pytest-timeout."""
     seen = response(BOMBS[name], truncated=True)
-    begun = time.process_time()
     packets = inside(seen)
-    assert time.process_time() - begun < 5
     assert len(packets) <= MOST_PACKETS + 2
     tracemalloc.start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -184,3 +185,19 @@ def test_what_is_said_of_images_is_listed_and_does_not_bind_the_page() -> None:
     assert decision.verdict is Verdict.ALLOW
     told = msgspec.json.decode(canonical(answer(decision)))
     assert [(s["covers"], s["source"]) for s in told["signals"]] == [("page-images", "meta")]
+
+
+def test_thousands_that_are_about_something_else_are_not_compared() -> None:
+    """Four thousand permissions to search beside as many refusals of training, from places of their own."""
+    yes = [signal(Verdict.ALLOW, Category.SEARCH, f"y{i}") for i in range(4_000)]
+    no = [signal(Verdict.REFUSE, Category.TRAIN, f"n{i}") for i in range(4_000)]
+    assert contradictions([*yes, *no]) == ()
+    assert len(contradictions([*yes, *no, signal(Verdict.REFUSE, Category.SEARCH, "n0")])) == 20
+
+
+def test_the_first_words_of_a_place_are_those_that_are_shown() -> None:
+    """Two permissions in one place: the pair shows the one that stands first."""
+    first = signal(Verdict.ALLOW, Category.TDM, "a")
+    second = replace(first, rank=5)
+    (found,) = contradictions([first, second, signal(Verdict.REFUSE, Category.TDM, "b")])
+    assert found.permits is first

@@ -82,3 +82,15 @@ def test_a_page_of_licenses_is_a_few_contacts() -> None:
     body += f'<script type="application/ld+json">[{works}]</script>'
     said = page_license.read_page_license(page(body.encode()), AGENT).on(TARGET)
     assert len(said.contacts) == 8 + 16
+
+
+@pytest.mark.parametrize(
+    "around", ["{}", "<!--\n{}\n-->", "//<![CDATA[\n{}\n//]]>", "/*<![CDATA[*/ {} /*]]>*/", "{};", " {} x"]
+)
+def test_what_old_pages_put_around_their_json_is_passed_over(around: str) -> None:
+    """The license in it is found, in the page and in what is kept of it."""
+    said = '{"license": "https://creativecommons.org/licenses/by-nc/4.0/"}'
+    seen = page(f'<script type="application/ld+json">{around.replace("{}", said)}</script>'.encode())
+    for one in (seen, relied_on(seen)):
+        reading = page_license.read_page_license(one, AGENT).on(TARGET)
+        assert {s.care for s in reading.signals} == {Care.CONSERVATIVE}

@@ -26,8 +26,6 @@ _WEB: Final = re.compile(r"https?://[^\x00-\x20\x7f-\xa0\ud800-\udfff<>\"'`{}|\\
 _TEL: Final = re.compile(r"\+?[0-9 ()./-]{5,40}+")
 _NO_BLANK: Final = r"[^\x00-\x20\x7f-\xa0\ud800-\udfff@<>:/]"
 _MAILBOX: Final = re.compile(rf"{_NO_BLANK}{{1,64}}@{_NO_BLANK}{{1,190}}")
-    r"[^\x00-\x20\x7f-\xa0\ud800-\udfff@<>:/]{1,64}@[^\x00-\x20\x7f-\xa0\ud800-\udfff@<>:/]{1,190}"
-)
 _NOT_IN_URLS: Final = frozenset("<>\"'`{}|\\^")
 _AFTER_URLS: Final = ".,;:!?)]}>'\"”’»"
 

@@ -25,18 +25,24 @@ _TRAINING = frozenset({Category.TRAIN, Category.TRAIN_GENERATIVE})
 def contradictions(signals: Iterable[Signal]) -> tuple[Contradiction, ...]:
     """The first twenty pairs of places that contradict each other, each once."""
     listed = [s for s in signals if s.category is not Category.FETCH and s.basis is not Basis.ACCESS_RULE]
-    permits = [s for s in listed if s.verdict is Verdict.ALLOW]
+    permits = {(_place(s), s.category): s for s in reversed(listed) if s.verdict is Verdict.ALLOW}
     if not permits:
         return ()
-    refuses = [s for s in listed if s.verdict is Verdict.REFUSE]
-    found: dict[tuple[object, ...], Contradiction] = {}
-    for yes in permits:
-        for no in refuses:
-            places = (_place(yes), _place(no))
-            if places[0] != places[1] and places not in found and _collide(yes.category, no.category):
-                found[places] = Contradiction(about=no.category, permits=yes, refuses=no)
-                if len(found) == MAX_FOUND:
-                    return tuple(found.values())
+    # by category, so that thousands which are about something else are not compared
+    refuses: dict[Category, dict[object, Signal]] = {}
+    for no in listed:
+        if no.verdict is Verdict.REFUSE:
+            refuses.setdefault(no.category, {}).setdefault(_place(no), no)
+    found: dict[tuple[object, object], Contradiction] = {}
+    for (there, category), yes in reversed(permits.items()):
+        for refused, places in refuses.items():
+            if not _collide(category, refused):
+                continue
+            for here, no in places.items():
+                if here != there and (there, here) not in found:
+                    found[there, here] = Contradiction(about=refused, permits=yes, refuses=no)
+                    if len(found) == MAX_FOUND:
+                        return tuple(found.values())
     return tuple(found.values())
 
 

@@ -18,7 +18,6 @@ from askfirst.rights.carriers import (
     C2PA,
     FIELDS,
     MOST_BYTES,
-    MOST_EXTENDED_BYTES,
     OPF,
     UNREADABLE,
     XMP,
@@ -29,6 +28,7 @@ from askfirst.rights.carriers import (
     epub,
     gif,
     jpeg,
+    named,
     pdf,
     png,
     riff,
@@ -79,10 +79,9 @@ def inside(response: Observation) -> tuple[Observation, ...]:
 def _observation(response: Observation, packet: Packet) -> Observation:
     # a manifest store may hold pictures, and what is refused must not be kept as its own evidence
     kept = without_files(packet.body) if packet.media_type == C2PA else None
-    most = MOST_EXTENDED_BYTES if packet.media_type == XMP else MOST_BYTES[packet.media_type]
     return Observation(
-        document=Document(kind=Kind.ASSET, url=response.document.url, max_bytes=most),
-        headers=(("Content-Type", packet.media_type),),
+        document=Document(kind=Kind.ASSET, url=response.document.url, max_bytes=MOST_BYTES[packet.media_type]),
+        headers=(("Content-Type", named(packet)),),
         body=packet.body if kept is None else kept,
         truncated=packet.cut,
         observed_at=response.observed_at,
@@ -100,6 +99,8 @@ def _other_walk(body: bytes, response: Observation) -> Walk | None:
     if told is not None and (told in HTML_TYPES or told.startswith("text/") or told in _TEXT_TYPES):
         marked = body[:4] in _MARKUP or body[:7] == b"\xef\xbb\xbf<?xm"
         return scan.walk if marked and not begins_as_html(body) else None
+    if epub.begins(body):
+        return epub.walk
     if b"%PDF-" in body[:_PDF_STARTS_WITHIN]:
         return pdf.walk
     if begins_as_html(body):

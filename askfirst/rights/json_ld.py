@@ -9,7 +9,8 @@ of keys are left off.
    ``@id`` takes the rest from the object of that ``@id`` in the same script.
 3. INVARIANT: what ``works`` writes (``written``) is JSON that it reads as the same works. An evidence file may hold it,
    for an article's text and all else that a page says of itself is left out.
-4. house: 1,000 values are walked, 32 deep; 16 objects count, 4 values of a property, 500 characters of a text. What is
+4. house: a comment or a CDATA section around the JSON, as old pages have it, and what stands behind it are passed over.
+5. house: 1,000 values are walked, 32 deep; 16 objects count, 4 values of a property, 500 characters of a text. What is
    no JSON says nothing.
 """
 
@@ -33,6 +34,8 @@ among them."""
 
 _PROPERTIES: Final = (*TERMS, *HOLDERS, *ACCESS)
 _KEPT: Final = ("@id", "url", "name", "email", "telephone")
+_DECODER: Final = json.JSONDecoder(strict=False)
+_AROUND: Final = re.compile(r"\s*+(?:(?://|/\*)?\s*+<!(?:--|\[CDATA\[)\s*+(?:\*/)?)?\s*+")
 _MAX_WORKS: Final = 16
 _MAX_VALUES: Final = 4
 _MAX_CHARS: Final = 500
@@ -43,7 +46,8 @@ _MAX_DEPTH: Final = 32
 def works(text: str) -> tuple[Work, ...]:
     """What the script says of the works it describes. Never raises on content."""
     try:
-        said = json.loads(text, strict=False)
+        around = _AROUND.match(text)
+        said, _ = _DECODER.raw_decode(text, 0 if around is None else around.end())
     except (ValueError, RecursionError):
         return ()
     objects = list(_objects(said))

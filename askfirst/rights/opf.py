@@ -13,14 +13,17 @@ It gives no meaning to values, and does not find the document in the book: askfi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Final, NamedTuple
 
 from askfirst.rights.safe_xml import parse
 
 _MAX_KEPT: Final = 2_000
 _MAX_PREFIXES: Final = 100
+_PREFIX: Final = re.compile(r"([^\s:]{1,100}+):\s*+(\S++)")
 
 
 class Meta(NamedTuple):
@@ -79,10 +82,7 @@ _TERMS: Final = frozenset({"rights", "publisher", "creator"})
 
 def _prefixes(text: str) -> dict[str, str]:
     """``foaf: http://xmlns.com/foaf/spec/ dbp: http://dbpedia.org/ontology/``."""
-    words = text[:10_000].split()[: 2 * _MAX_PREFIXES]
-    return {
-        word[:-1]: namespace for word, namespace in zip(words[::2], words[1::2], strict=False) if word.endswith(":")
-    }
+    return {found[1]: found[2] for found in islice(_PREFIX.finditer(text[:10_000]), _MAX_PREFIXES)}
 
 
 def _bound(label: str, prefixes: dict[str, str]) -> str:

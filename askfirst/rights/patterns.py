@@ -25,6 +25,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Final, Generic, TypeVar
 
@@ -363,9 +364,19 @@ class PatternIndex(Generic[T]):
         return [item for _, item in sorted(found, key=lambda entry: -entry[0] % (1 << 32))]
 
 
+_plain_authority = re.compile(r"https?://[A-Za-z0-9.-]+(?=/)").match
+
+
+@lru_cache(maxsize=1_024)
+def _origin(authority: str) -> str:
+    return str(origin_of(authority))
+
+
 def one_spelling(url: str) -> str:
     """One spelling for all spellings of a URL: a page may write an address in another way than who requests it."""
+    plain = _plain_authority(url)
     try:
-        return f"{origin_of(url)}{target(url)}"
+        # a page displays thousands of images of one origin
+        return f"{origin_of(url) if plain is None else _origin(plain[0])}{target(url)}"
     except UrlError:
         return url

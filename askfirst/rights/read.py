@@ -4,7 +4,7 @@ Rules:
 
 1. Every reader is asked about every document of a kind (and, for well-known files, a path) that it listens to.
 2. A response that is not 2xx can refuse and cannot permit (signals of an error page or a redirect hop are deny-only).
-3. Of a page that displays the resource only what covers its images is carried over.
+3. Of a page that displays the resource only what it refuses to its images is carried over.
 4. The operator's licences and consents are read from the policy, as signals like any other.
 5. Of another rendition of a work only refusals are carried over.
 """
@@ -100,7 +100,11 @@ class _Carried:
     def on(self, target: Target) -> Reading:
         said = self._statement.on(target)
         return Reading(
-            signals=tuple(replace(s, covers=Covers.RESOURCE) for s in said.signals if s.covers is Covers.PAGE_IMAGES),
+            signals=tuple(
+                replace(s, covers=Covers.RESOURCE)
+                for s in said.signals
+                if s.covers is Covers.PAGE_IMAGES and s.verdict is not Verdict.ALLOW
+            ),
             contacts=said.contacts,
         )
 

@@ -7,7 +7,8 @@ of a property is one :class:`Value`, however it was serialized.
    ``rdf:value``, the items of its Alt, Bag or Seq, the ``rdf:about`` of a node in it; or an attribute of that name.
 2. Any element may carry it: ``rdf:Description``, typed nodes, structs with or without ``rdf:parseType="Resource"``, in
    any number of ``rdf:RDF``. ``outermost`` tells a property of the work from one inside another property, which may
-   speak of an ingredient.
+   speak of an ingredient, and from one of a node that is ``about`` something else: ``rdf:about`` is empty, or the one
+   name that all nodes have, and no web address.
 3. Fields of a struct have the same ``owner``.
 4. house: ``DataMining`` and ``tdm…reservation`` in other namespaces, or in none, are found too: ``odd`` is then their
    whole name. Whoever asks for permission must not take them for one.
@@ -164,7 +165,7 @@ class _Reading:
             self.values.append(Value(label, text, number, False, odd, False))
         else:
             above = owner.getparent()
-            outermost = above is not None and above.tag == _RDF_RDF
+            outermost = above is not None and above.tag == _RDF_RDF and _is_about_the_work(owner, above)
             ingredient = self._has_pantry() and next(owner.iterancestors(_PANTRY), None) is not None
             self.values.append(Value(label, text, -1, outermost, odd, ingredient))
 
@@ -172,6 +173,20 @@ class _Reading:
         if self._pantry is None:
             self._pantry = mentions(self._body, b"Pantry")
         return self._pantry
+
+
+def _is_about_the_work(node: Element, above: Element) -> bool:
+    about = _about(node)
+    if not about or "/" in about:
+        return not about
+    return all(_about(other) == about for other in islice(above.iter(f"{{{RDF}}}Description"), _MAX_WITHIN))
+
+
+def _about(node: Element) -> str:
+    """What a node says that it is about; a name of its own is about something else."""
+    if any(node.get(f"{{{RDF}}}{name}") is not None for name in ("nodeID", "ID")):
+        return "/"
+    return (node.get(f"{{{RDF}}}about") or node.get("about") or "").strip()
 
 
 def _texts(element: Element) -> list[str]:

@@ -10,6 +10,9 @@ walker gives no meaning to what it finds, and copies no more of a work than the 
    too many, the first and the last ones: what was written at first, and what was written over it at last.
 3. What may hold a statement and cannot be read is found as such, with the reason.
 4. What is compressed is inflated up to a limit, and to a limit for all of a work.
+5. INVARIANT: a packet that may speak of a part of the work alone (an image in a document, a later page, the picture of
+   a cover), or that was found by its marks and not by its place, is marked as of a part, because what permits a part
+   permits nothing else. It refuses like any other.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from askfirst.rights.model import Observation
 from askfirst.rights.wire import canonical
 
 XMP: Final = "application/rdf+xml"
@@ -32,8 +36,7 @@ C2PA: Final = "application/c2pa"
 UNREADABLE: Final = "application/vnd.askfirst.unreadable"
 """One line of ASCII that says what may hold a statement and why it was not read."""
 
-MOST_BYTES: Final = {XMP: 1_048_576, OPF: 1_048_576, FIELDS: 1_048_576, C2PA: 4_194_304, UNREADABLE: 1_024}
-MOST_EXTENDED_BYTES: Final = 10_485_760
+MOST_BYTES: Final = {XMP: 10_485_760, OPF: 1_048_576, FIELDS: 1_048_576, C2PA: 4_194_304, UNREADABLE: 1_024}
 MOST_PACKETS: Final = 32
 MOST_FIELDS: Final = 32
 MOST_FIELD_CHARS: Final = 2_000
@@ -46,11 +49,26 @@ _MARKS: Final = b"\xef\xbb\xbf\xfe\xff"
 
 
 class Packet(NamedTuple):
-    """One find. ``cut``: the body is a prefix of what stands in the work, or of what should."""
+    """One find. ``cut``: the body is a prefix of what stands in the work, or of what should. ``part``: it may speak of
+    a part of the work."""
 
     media_type: str
     body: bytes
     cut: bool = False
+    part: bool = False
+
+
+_OF_A_PART: Final = "; of=part"
+
+
+def named(packet: Packet) -> str:
+    """The Content-Type that a packet is handed out under."""
+    return packet.media_type + (_OF_A_PART if packet.part else "")
+
+
+def is_of_a_part(observation: Observation) -> bool:
+    """Whether a packet may speak of a part of its work: then it can refuse and cannot permit."""
+    return any(name.lower() == "content-type" and value.endswith(_OF_A_PART) for name, value in observation.headers)
 
 
 class Found:
@@ -67,12 +85,14 @@ class Found:
         self.spans: list[tuple[int, int]] = []
         self.doubtful = False
 
-    def packet(self, body: bytes, start: int, stop: int, media_type: str = XMP, *, whole: bool = True) -> None:
+    def packet(
+        self, body: bytes, start: int, stop: int, media_type: str = XMP, *, whole: bool = True, part: bool = False
+    ) -> None:
         """The bytes from ``start`` to ``stop`` are a packet; it is cut where the work ends sooner, or where it is too
         long. XMP that begins or ends as none does makes the structure doubtful that led to it."""
         end = min(stop, start + MOST_BYTES[media_type])
         cut = not whole or end < stop or stop > len(body)
-        if self.made(self.copy(body, start, end), media_type, cut=cut):
+        if self.made(self.copy(body, start, end), media_type, cut=cut, part=part):
             self.spans.append((start, stop))
         elif start >= len(body):
             self.doubtful = True
@@ -86,7 +106,7 @@ class Found:
         self._copied_bytes += max(0, min(stop, len(body)) - start)
         return body[start:stop]
 
-    def made(self, packet: bytes, media_type: str = XMP, *, cut: bool = False) -> bool:
+    def made(self, packet: bytes, media_type: str = XMP, *, cut: bool = False, part: bool = False) -> bool:
         """A packet that had to be put together, and is no longer than allowed. Whether it is likely to be what it
         should be: if not, its bytes may yet be found to be something else."""
         if not packet.strip(_SPACE):
@@ -98,7 +118,7 @@ class Found:
             if b"<" not in packet:
                 self.unreadable("what stands in the place of an XMP packet is no XML")
                 return False
-        self._add(Packet(media_type, packet, cut))
+        self._add(Packet(media_type, packet, cut, part))
         return likely
 
     def unreadable(self, reason: str) -> None:

@@ -78,7 +78,8 @@ def _boxes(body: bytes, start: int, stop: int) -> Iterator[_Box]:
 
 def _boxes_in(body: bytes, start: int, stop: int, found: Found, depth: int) -> bool:
     whole = True
-    for kind, content, end in _boxes(body, start, stop):
+    for number, (kind, content, end) in enumerate(_boxes(body, start, stop), start=1):
+        whole &= number < _MOST_BOXES
         if kind == b"ftyp":
             whole &= end - content <= _MOST_BRANDS_BYTES
         elif kind == b"uuid":

@@ -4,7 +4,8 @@ Of any other ZIP nothing is read. ``META-INF/rights.xml`` has no defined content
 
 1. The central directory (APPNOTE 4.3.12) says where files are; without one, as in a file that was cut, their own
    headers do. A name is looked for as bytes, so that the number of files costs nothing.
-2. A book with several package documents speaks through each of them.
+2. A book with several package documents speaks through each of them. house: of more than 24 that is remarked, and a
+   path that only differs in spelling (``./x``, ``/x``, ``\\``, escapes) is found.
 3. What is encrypted, or compressed in another way than by deflate, is remarked.
 """
 
@@ -14,6 +15,7 @@ import html
 import re
 import struct
 from collections.abc import Iterator
+from posixpath import normpath
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -26,6 +28,8 @@ _CENTRAL: Final = b"PK\x01\x02"
 _LOCAL: Final = b"PK\x03\x04"
 _END: Final = b"PK\x05\x06"
 _MOST_FILES: Final = 4
+_MOST_PACKAGES: Final = 24
+_BEGINS_WITHIN: Final = 1_024
 _MOST_HITS: Final = 64
 _MOST_CONTAINER_BYTES: Final = 65_536
 
@@ -43,16 +47,29 @@ def walk(body: bytes, found: Found) -> bool:
     for file in _files(body, _CONTAINER):
         text, _ = _content(body, file, found, _MOST_CONTAINER_BYTES, "META-INF/container.xml")
         words = decoded(text, "utf-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else None)
-        for double, single in _ROOTFILE.findall(words)[:_MOST_FILES]:
+        for double, single in _ROOTFILE.findall(words):
             paths[html.unescape(double or single)] = None
-    for path in list(paths)[:_MOST_FILES]:
-        files = list(_files(body, path.encode("utf-8", "replace"))) or list(_files(body, unquote(path).encode()))
+    if len(paths) > _MOST_PACKAGES:
+        found.unreadable(f"an EPUB of {len(paths)} package documents: only {_MOST_PACKAGES} were read")
+    for path in list(paths)[:_MOST_PACKAGES]:
+        files = next((files for name in _spellings(path) if (files := list(_files(body, name)))), [])
         for file in files:
             package, whole = _content(body, file, found, MOST_BYTES[OPF], "the package document")
             found.made(package, OPF, cut=not whole)
         if not files:
             found.unreadable("the package document of an EPUB is not where its container says")
-    return bool(paths) or not body.startswith(_MIMETYPE, 30)
+    return bool(paths) or not begins(body)
+
+
+def begins(body: bytes) -> bool:
+    """Whether an EPUB begins there, whatever stands in front of it."""
+    return body.find(_MIMETYPE, 30, _BEGINS_WITHIN) >= 0
+
+
+def _spellings(path: str) -> dict[bytes, None]:
+    """The names that a file may have which is called so."""
+    plain = normpath(unquote(path).replace("\\", "/")).lstrip("/")
+    return dict.fromkeys(name.encode("utf-8", "replace") for name in (path, unquote(path), plain))
 
 
 def _content(body: bytes, file: _File, found: Found, most: int, name: str) -> tuple[bytes, bool]:

@@ -1,8 +1,8 @@
 """JPEG: XMP and EXIF in APP1, IPTC-IIM in APP13, a C2PA store in APP11 (XMP part 3; ISO/IEC 19566-5 annex D).
 
 1. Segments are followed up to the first scan of the picture: metadata stands before it.
-2. Extended XMP is put together by its GUID and the offsets of its portions. house: its MD5 is not checked, and neither
-   is whether the standard packet names it: what does not match may be a refusal as well as what does.
+2. Extended XMP is put together by its GUID and the offsets of its portions. house: its MD5 is not checked. One
+   that the standard packet does not name may be of another state of the work: it refuses, and is marked as of a part.
 3. A JUMBF box is put together by its instance number and sequence; of JUMBF only a C2PA store is handed out.
 4. house: in a segment that is none of these an XMP packet is looked for by its marks, so that one wrong byte in its
    header silences nobody.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from askfirst.rights.carriers import C2PA, MOST_BYTES, MOST_EXTENDED_BYTES, Found, iptc, scan, tiff
+from askfirst.rights.carriers import C2PA, MOST_BYTES, XMP, Found, iptc, scan, tiff
 
 _STANDARD: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION: Final = b"http://ns.adobe.com/xmp/extension/\0"
@@ -34,10 +34,13 @@ def walk(body: bytes, found: Found) -> bool:
     """A JPEG."""
     extended: Portions = {}
     boxes: Portions = {}
+    standard: list[tuple[int, int]] = []
     photoshop: list[bytes] = []
-    whole = _segments(body, found, extended, boxes, photoshop)
-    for portions in extended.values():
-        _extended_xmp(body, portions, found)
+    whole = _segments(body, found, standard, extended, boxes, photoshop)
+    for guid, portions in extended.items():
+        _extended_xmp(
+            body, portions, found, named=any(body.find(guid, *span) >= 0 for span in standard[:_MOST_ASSEMBLED])
+        )
     for portions in boxes.values():
         _store(body, portions, found)
     if photoshop:
@@ -45,7 +48,14 @@ def walk(body: bytes, found: Found) -> bool:
     return whole
 
 
-def _segments(body: bytes, found: Found, extended: Portions, boxes: Portions, photoshop: list[bytes]) -> bool:
+def _segments(
+    body: bytes,
+    found: Found,
+    standard: list[tuple[int, int]],
+    extended: Portions,
+    boxes: Portions,
+    photoshop: list[bytes],
+) -> bool:
     at, end = 2, len(body) - 4
     for _ in range(_MOST_SEGMENTS):
         if at > end:
@@ -66,6 +76,7 @@ def _segments(body: bytes, found: Found, extended: Portions, boxes: Portions, ph
             return False
         if marker == 0xE1 and body.startswith(_STANDARD, start):
             found.packet(body, start + len(_STANDARD), at)
+            standard.append((start, at))
         elif marker == 0xE1 and body.startswith(_EXTENSION, start):
             _portion(body, start + len(_EXTENSION), at, extended, found)
         elif marker == 0xE1 and body.startswith((_EXIF, _EXIF_AGAIN), start):
@@ -93,9 +104,9 @@ def _portion(body: bytes, start: int, stop: int, extended: Portions, found: Foun
     found.spans.append((start, stop))
 
 
-def _extended_xmp(body: bytes, portions: list[tuple[int, int, int, int]], found: Found) -> None:
-    packet, length = _joined(body, portions, MOST_EXTENDED_BYTES)
-    found.made(packet, cut=len(packet) != length)
+def _extended_xmp(body: bytes, portions: list[tuple[int, int, int, int]], found: Found, *, named: bool) -> None:
+    packet, length = _joined(body, portions, MOST_BYTES[XMP])
+    found.made(packet, cut=len(packet) != length, part=not named)
 
 
 def _joined(body: bytes, portions: list[tuple[int, int, int, int]], most: int) -> tuple[bytes, int]:

@@ -7,7 +7,9 @@ knows nothing of containers, so it cannot see what is compressed or in pieces.
    mebibyte later and before another one begins. house: one without an end goes as far as its text does, and is cut.
 2. UTF-16 and UTF-32 are seen by the mark of the instruction.
 3. A C2PA store begins with a JUMBF box of its own type (ISO/IEC 19566-5), wherever that stands.
-4. house: RDF in SVG that is not XMP (``rdf:RDF`` in ``metadata``) is handed out inside an ``xmpmeta`` element, which
+4. What is found by its marks may be of a part of the work. Only where the work is XML throughout, a sidecar or an SVG,
+   it is taken for what the work says of itself.
+5. house: RDF in SVG that is not XMP (``rdf:RDF`` in ``metadata``) is handed out inside an ``xmpmeta`` element, which
    binds the prefixes that the ``svg`` element bound.
 """
 
@@ -19,7 +21,7 @@ import bisect
 import re
 from typing import Final
 
-from askfirst.rights.carriers import C2PA, MOST_BYTES, XMP, Found
+from askfirst.rights.carriers import C2PA, MOST_BYTES, XMP, Found, is_markup
 
 _BEGIN: Final = re.compile(rb"<(?:\?xpacket[ \t\r\n]++begin|x:x[am]pmeta)")
 _END: Final = re.compile(rb"<\?xpacket[ \t\r\n]++end[^?>]{0,20}+\?>")
@@ -63,8 +65,9 @@ def walk(body: bytes, found: Found) -> bool:
     if body[:2] in {b"\xff\xfe", b"\xfe\xff"} and b"s\0v\0g" in body[:_SVG_BEGINS_WITHIN]:
         body = body[:_MOST].decode("utf-16", "ignore").encode("utf-8", "ignore")
     taken = _Taken(found.spans)
-    xmp(body, found, taken=taken)
-    wide_xmp(body, found, taken)
+    part = not is_markup(body)
+    xmp(body, found, taken=taken, part=part)
+    wide_xmp(body, found, taken, part=part)
     c2pa(body, found, taken)
     if b"<svg" in body[:_SVG_BEGINS_WITHIN]:
         _rdf(body, found)
@@ -72,7 +75,15 @@ def walk(body: bytes, found: Found) -> bool:
     return False
 
 
-def xmp(body: bytes, found: Found, start: int = 0, stop: int | None = None, taken: _Taken = _NOTHING_TAKEN) -> None:
+def xmp(
+    body: bytes,
+    found: Found,
+    start: int = 0,
+    stop: int | None = None,
+    taken: _Taken = _NOTHING_TAKEN,
+    *,
+    part: bool = True,
+) -> None:
     """Packets in UTF-8."""
     stop = len(body) if stop is None else min(stop, len(body))
     for _ in range(MOST_FINDS):
@@ -81,12 +92,12 @@ def xmp(body: bytes, found: Found, start: int = 0, stop: int | None = None, take
             return
         start = taken.until(begun.start())
         if start == begun.start():
-            start = _packet(body, found, start, stop)
+            start = _packet(body, found, start, stop, part=part)
     if _BEGIN.search(body, start, stop) is not None:
         found.unreadable(f"more than {MOST_FINDS} XMP packets by their marks; no further ones were looked for")
 
 
-def _packet(body: bytes, found: Found, start: int, stop: int) -> int:
+def _packet(body: bytes, found: Found, start: int, stop: int, *, part: bool) -> int:
     """The packet at ``start``; where to look on."""
     limit = min(stop, start + _MOST)
     instruction = body.startswith(b"<?", start)
@@ -97,17 +108,17 @@ def _packet(body: bytes, found: Found, start: int, stop: int) -> int:
         limit = inner.start()
     ended = (_END.search(body, start, limit) if instruction else None) or _META_END.search(body, start, limit)
     if ended is not None:
-        found.packet(body, start, ended.end())
+        found.packet(body, start, ended.end(), part=part)
         return ended.end()
     foreign = _NO_TEXT.search(body, start, limit)
     end = limit if foreign is None else foreign.start()
-    found.packet(body, start, end, whole=False)
+    found.packet(body, start, end, whole=False, part=part)
     if stop == len(body):
         found.spans.append((start, end))
     return end
 
 
-def wide_xmp(body: bytes, found: Found, taken: _Taken) -> None:
+def wide_xmp(body: bytes, found: Found, taken: _Taken, *, part: bool) -> None:
     """Packets in UTF-16 and UTF-32."""
     for mark, width in _WIDE:
         start = 0
@@ -115,10 +126,10 @@ def wide_xmp(body: bytes, found: Found, taken: _Taken) -> None:
             at = body.find(mark, start)
             if at < 0:
                 break
-            start = _wide_packet(body, found, at, width, taken)
+            start = _wide_packet(body, found, at, width, taken, part=part)
 
 
-def _wide_packet(body: bytes, found: Found, at: int, width: int, taken: _Taken) -> int:
+def _wide_packet(body: bytes, found: Found, at: int, width: int, taken: _Taken, *, part: bool) -> int:
     """The packet whose mark is at ``at``; where to look on."""
     # the byte order mark that is the value of "begin" tells the order; without one, the zero in front of the "<"
     told = body.find(b"\xfe\xff", at, at + 20 * width) >= 0
@@ -138,7 +149,7 @@ def _wide_packet(body: bytes, found: Found, at: int, width: int, taken: _Taken) 
         last = "</x:xmpmeta>".encode(encoding)
         close = body.find(last, begin, limit)
     stop = close + len(last) if close >= 0 else min(limit, len(body))
-    found.packet(body, begin, stop, whole=close >= 0)
+    found.packet(body, begin, stop, whole=close >= 0, part=part)
     return max(at + width, stop)
 
 

@@ -4,6 +4,7 @@ XMP is tag 700 of a directory, IPTC-IIM tag 33723, Photoshop's resources tag 343
 first directory's Copyright and Artist are read, and nothing else.
 
 1. Directories are followed from one to the next, each once, and a bounded number of entries in all of them together.
+   What stands in a later one than the first speaks of a part, a page.
 2. house: a TIFF in which no XMP was met is not walked to its end, so that it is scanned: it is the container whose
    structure breaks most silently.
 """
@@ -63,22 +64,22 @@ def _directories(body: bytes, base: int, stop: int, found: Found, *, most: int) 
                 size = number * _SIZES.get(kind, 1)
                 if size <= len(value):
                     # the value stands in the entry itself: no packet is that short, and a short field is none
-                    _value(tag, value, 0, size, found)
+                    _value(tag, value, 0, size, found, part=len(seen) > 1)
                 else:
                     place = base + struct.unpack(next_format, value)[0]
                     if place < stop:
-                        _value(tag, body, place, min(place + size, stop + 1), found)
+                        _value(tag, body, place, min(place + size, stop + 1), found, part=len(seen) > 1)
         after = first + count * entry.size
         if left <= 0 or after + struct.calcsize(next_format) > stop:
             return
         at = struct.unpack_from(next_format, body, after)[0]
 
 
-def _value(tag: int, body: bytes, start: int, stop: int, found: Found) -> None:
+def _value(tag: int, body: bytes, start: int, stop: int, found: Found, *, part: bool) -> None:
     if tag in _FIELDS:
         found.field(_FIELDS[tag], body[start : min(stop, start + 8_192)])
     elif tag == _XMP:
-        found.packet(body, start, stop)
+        found.packet(body, start, stop, part=part)
     elif tag == _IPTC:
         iptc.fields(found.copy(body, start, min(stop, start + iptc.MOST_BYTES)), found)
     elif tag == _PHOTOSHOP:

@@ -10,7 +10,7 @@ the ``SEE…`` values point at: they are prohibitions that name terms.
 3. house: an unknown ``DMI-PROHIBITED…`` refuses training and mining, as does a value in other spelling or a property in
    another namespace. A value that nobody can read refuses them for careful readers.
 4. house: of several values the strictest counts. A permission counts only where it is all that a whole, well-formed
-   packet says, in its own namespace, about the work itself.
+   packet says, in its own namespace, about the work itself, and the packet stands where that of a whole work does.
 5. house: what an ingredient (the XMP pantry) prohibits counts for careful readers.
 6. house: in a packet that cannot be parsed every ``DMI-PROHIBITED…`` refuses, whatever stands around it. In one that
    can, a key of the vocabulary in another property refuses for careful readers.
@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from askfirst.rights.carriers import XMP
+from askfirst.rights.carriers import XMP, is_of_a_part
 from askfirst.rights.contact_words import first_web_url
 from askfirst.rights.media import content_type
 from askfirst.rights.model import (
@@ -110,7 +110,7 @@ def read_plus_data_mining(observation: Observation, agent: Agent) -> Statement: 
     constraints = read.texts("plus:OtherConstraints")
     if not said and not constraints:
         return SILENT
-    signals, dropped = _weighed(observation, said, read, whole=flaw is None)
+    signals, dropped = _weighed(observation, said, read, whole=flaw is None and not is_of_a_part(observation))
     remarks = tuple(_remarks(observation, said, read, dropped=dropped, flaw=flaw))
     return Constant(Reading(signals=signals, remarks=remarks, contacts=_contacts(observation, constraints)))
 

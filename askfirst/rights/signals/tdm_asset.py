@@ -10,8 +10,8 @@ values are read by askfirst.rights.tdmrep.
 3. A 1 outranks every other place, as the report has it.
 4. Deviation: a 0 has the lowest rank. The report lets it lift what the origin reserves, which is right only where the
    host is the publisher, and nothing in the work tells. Alone it permits mining.
-5. house: properties of other names, in other namespaces, of a part of the book, of an ingredient of the picture, or in
-   a document that is not whole can reserve and cannot permit.
+5. house: properties of other names, in other namespaces, of a part of the book, of an image in the document, of an
+   ingredient of the picture, or in a document that is not whole can reserve and cannot permit.
 6. house: where the document cannot be parsed, a ``reservation`` with a 1 behind it reserves.
 """
 
@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from askfirst.rights import opf, xmp
-from askfirst.rights.carriers import OPF, XMP
+from askfirst.rights.carriers import OPF, XMP, is_of_a_part
 from askfirst.rights.media import content_type
 from askfirst.rights.model import (
     Agent,
@@ -68,7 +68,7 @@ def read_tdm_asset(observation: Observation, agent: Agent) -> Statement:  # noqa
         return SILENT
     if not xmp.mentions(body, b"reservation"):
         return SILENT
-    found, flaw = _in_xmp(body) if kind == XMP else _in_package(body)
+    found, flaw = _in_xmp(body, part=is_of_a_part(observation)) if kind == XMP else _in_package(body)
     if flaw is not None and not any(_reserves(one) for one in found):
         found += _cut_loose(body)
     return _said(observation, found, flaw, source=source, spec=spec)
@@ -119,7 +119,7 @@ def _reserves(one: _Found) -> bool:
     return not one.policy and reservation(one.said.value[:MAX_VALUE_CHARS]) is Verdict.REFUSE
 
 
-def _in_xmp(body: bytes) -> tuple[list[_Found], str | None]:
+def _in_xmp(body: bytes, *, part: bool) -> tuple[list[_Found], str | None]:
     read = xmp.packet(body)
     found: list[_Found] = []
     for value in read.of("tdm:reservation", "tdm:policy"):
@@ -129,7 +129,7 @@ def _in_xmp(body: bytes) -> tuple[list[_Found], str | None]:
             doubt = f"{value.odd[:120]} is a property of another name; it can reserve and cannot permit"
         elif value.odd:
             note = f"the namespace is not {xmp.TDM}/, as it has to be in XMP; taken for it"
-        elif value.ingredient or not value.outermost:
+        elif value.ingredient or not value.outermost or (part and value.text.strip() == "0"):
             doubt = "it speaks of something in the work; it can reserve and cannot permit"
         text = value.text.strip()
         found.append(_Found(Said(text, f"XMP {name[:120]}", text), value.name == "tdm:policy", doubt, note))
