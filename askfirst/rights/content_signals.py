@@ -104,7 +104,8 @@ def _read_item(item: str) -> tuple[list[Claim], tuple[RemarkKind, str] | None]:
         return [replace(claim, terms=terms) for claim in _refusals(_BOUNDED, item)], None
     meant = [claim for pair in loose_pairs(item) for claim in _meant(*pair, item)]
     if meant:
-        return meant, (RemarkKind.MALFORMED, f"{shown} says nothing by the letter; conservative readers take it for no")
+        note = f"{shown} is not as it is to be written: it can refuse, and never permit"
+        return meant, (RemarkKind.MALFORMED, note)
     if key in _NAMES or key == "use":
         return [], (RemarkKind.MALFORMED, f"{shown} has a value that is not known, and says nothing")
     return [], (RemarkKind.IGNORED, f"{shown} is no signal that is known, and says nothing")
@@ -116,6 +117,9 @@ def _meant(name: str, value: str, item: str) -> list[Claim]:
     if key == "use":
         # a bound that nobody knows is no permission
         return _refusals(_BOUNDED, item, Care.CONSERVATIVE) if word not in {"", "full"} else []
+    if key in _NAMES and (name, value) == (key, "no"):
+        # house: a plain no counts however the list around it is separated
+        return _refusals(_NAMES[key], item)
     categories = _NAMES.get(key) or _OTHER_NAMES.get(key, ())
     return _refusals(categories, item, Care.CONSERVATIVE) if word in _NOES else []
 
