@@ -30,9 +30,9 @@ from askfirst.ports import EdgeError
 from askfirst.rights.media import media_type
 from askfirst.rights.model import Decision, Observation
 from askfirst.rights.wire import timestamp
-from crawler.asking import write_ask
-from crawler.domains import registrable_domain
-from crawler.items import Item, Withdrawal, line_of, utc, write_table
+from askfirst.asking import write_ask
+from askfirst.domains import registrable_domain
+from askfirst.items import Item, Withdrawal, line_of, utc, write_table
 from crawler.kept_warc import response_record, warcinfo
 from crawler.totals import RUNS, write_summary
 from middlewares.door import Door, settings_of

@@ -21,7 +21,7 @@ from askfirst.edges.decision_log import read_log
 from askfirst.rights.model import Stage, Verdict
 from askfirst.rights.policy import PROFILES
 from crawler.frontier import Outcome, counts
-from crawler.items import read_items
+from askfirst.items import read_items
 
 FILE_NAME = "summary.json"
 RUNS = "runs"

@@ -13,9 +13,9 @@ from warcio.archiveiterator import ArchiveIterator
 
 from askfirst.appended import AppendedFile
 from askfirst.rights.model import Document, Kind, Observation
-from crawler.asking import harmless, read_asking, write_ask
-from crawler.domains import registrable_domain
-from crawler.items import Item, Withdrawal, line_of, read_items, write_table
+from askfirst.asking import harmless, read_asking, write_ask
+from askfirst.domains import registrable_domain
+from askfirst.items import Item, Withdrawal, line_of, read_items, write_table
 from crawler.kept_warc import response_record, warcinfo
 from crawler.totals import summarize
 from tests.noticing import until_noticed

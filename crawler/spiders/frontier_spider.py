@@ -29,7 +29,7 @@ from askfirst.rights.model import Decision, Observation, Stage, Verdict
 from askfirst.wiring import SettingsError
 from crawler.dataset import DatasetPipeline, Kept
 from crawler.frontier import Frontier, Outcome, Row, What
-from crawler.items import read_items
+from askfirst.items import read_items
 from middlewares.door import META, Passage, Refused, Unanswerable, settings_of
 
 ROW = "askfirst_row"

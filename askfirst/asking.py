@@ -24,7 +24,7 @@ from typing import NamedTuple
 import msgspec
 
 from askfirst.edges.decision_log import read_log
-from crawler.domains import registrable_domain
+from askfirst.domains import registrable_domain
 
 FILE_NAME = "ask.csv"
 COLUMNS = (
