@@ -76,6 +76,16 @@ class AppendedFile:
             if self._file is not None:
                 self._open()
 
+    def sync(self) -> None:
+        """Returns when everything appended so far is on the disk. May be called from another thread than ``append``."""
+        with self._lock:
+            file = None if self._file is None else os.dup(self._file)
+        if file is not None:
+            try:
+                os.fdatasync(file)
+            finally:
+                os.close(file)
+
     def cut_to(self, offset: int) -> None:
         """Takes back what was appended from there."""
         with self._lock:

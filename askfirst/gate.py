@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from askfirst.hearing import Hearing
 from askfirst.looking import Count
@@ -60,6 +61,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Recalled(NamedTuple):
+    """What is known of a URL without looking anywhere, at a time."""
+
+    ruling: Ruling
+    standing: Standing
+    at: datetime
+
+
 class Gate:
     """Decides for one agent under one policy, and records what it decides."""
 
@@ -80,7 +89,7 @@ class Gate:
     ) -> None:
         self.agent = agent
         self.policy = policy
-        self._record = record
+        self.record = record
         self._inspect = inspect
         self._clock = clock
         self._count = count
@@ -104,8 +113,9 @@ class Gate:
 
     # -- the two questions ---------------------------------------------------------------------------------------
 
-    def recall(self, intent: Intent) -> Decision | None:
-        """``before_fetch`` without waiting, when everything it needs is at hand and fresh; else None."""
+    def recall(self, intent: Intent) -> Recalled | None:
+        """What ``before_fetch`` would say without looking, when everything it needs is at hand and fresh; else None. Not
+        recorded."""
         if self.hearing.asks_registries or self.hearing.said_elsewhere(intent.url):
             return None
         now = self._clock()
@@ -113,13 +123,13 @@ class Gate:
         if standing is None:
             return None
         ruling = standing.ruling(intent, (), self.policy, stage=Stage.FETCH, at=now)
-        return None if self._asks_nobody(ruling, standing) else self._give(intent, ruling, standing, (), now)
+        return None if self._asks_nobody(ruling, standing) else Recalled(ruling, standing, now)
 
     async def before_fetch(self, intent: Intent) -> Decision:
         """Whether the resource may be requested. Recorded. Raises UrlError for what is no http URL."""
-        decision = self.recall(intent)
-        if decision is not None:
-            return decision
+        recalled = self.recall(intent)
+        if recalled is not None:
+            return await self._give(intent, recalled.ruling, recalled.standing, (), recalled.at)
         standing, answer = await self.hearing.hear(intent.url)
         return await self._decide(intent, standing, answer.statements, answer.observations, Stage.FETCH)
 
@@ -187,7 +197,7 @@ class Gate:
 
     async def close(self) -> None:
         """Ends the records and lets go of connections."""
-        self._record.close()
+        self.record.close()
         await self.hearing.close()
 
     # -- deciding and recording ----------------------------------------------------------------------------------
@@ -207,7 +217,7 @@ class Gate:
             standing = await self.hearing.with_contacts(intent.url, standing)
             now = self._clock()
             ruling = standing.ruling(intent, parts, self.policy, stage=stage, at=now)
-        return self._give(intent, ruling, standing, observations, now)
+        return await self._give(intent, ruling, standing, observations, now)
 
     @staticmethod
     def _asks_nobody(ruling: Ruling, standing: Standing) -> bool:
@@ -218,7 +228,7 @@ class Gate:
             and not all(ask.contact is not None or ask.terms_url is not None for ask in ruling.ask)
         )
 
-    def _give(
+    async def _give(
         self,
         intent: Intent,
         ruling: Ruling,
@@ -230,7 +240,7 @@ class Gate:
         stage = ruling.stage
         decision = on_occasion(intent, ruling, at=now)
         try:
-            self._record.write(decision, standing, observations)
+            await self.record.write(decision, standing, observations)
         except EdgeError as error:
             self._count("record/unwritable")
             return unrecorded(intent, self.policy, error, stage=stage, at=now)

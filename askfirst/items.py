@@ -30,7 +30,8 @@ _LOGGER = logging.getLogger("askfirst")
 
 class Item(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One kept response. ``because`` are ``<protocol> <place>``, empty where silence was enough. ``reference`` is the
-    consent's or licence's, as the decision's terms have it."""
+    consent's or licence's, as the decision's terms have it. ``warc_sha256`` is of the WARC record as it stands in the
+    file, its gzip member; empty in directories of before it was noted."""
 
     url: str
     final_url: str
@@ -46,6 +47,7 @@ class Item(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     warc: str
     warc_offset: int
     warc_bytes: int
+    warc_sha256: str = ""
 
 
 class Withdrawal(msgspec.Struct, kw_only=True, frozen=True):
@@ -85,6 +87,7 @@ SCHEMA = pa.schema(
         pa.field("warc", pa.string(), nullable=False),
         pa.field("warc_offset", pa.int64(), nullable=False),
         pa.field("warc_bytes", pa.int64(), nullable=False),
+        pa.field("warc_sha256", pa.string(), nullable=False),
     ]
 )
 

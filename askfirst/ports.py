@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from askfirst.rights.model import Document, Observation
@@ -97,13 +97,21 @@ class EvidenceStore(Protocol):
 
 
 class DecisionLog(Protocol):
-    """Appends decisions."""
+    """Appends decisions, in groups that are made durable together."""
 
-    def append(self, line: bytes) -> None:
-        """Appends one line (without its newline); returns when it is in the operating system's hands. Raises
-        EdgeError when it cannot be."""
+    def append(self, line: bytes) -> Awaitable[None] | None:
+        """Appends one line (without its newline). What is given back is awaited: it ends when the line is on the disk,
+        and raises EdgeError when it cannot be there. None: the line is there already."""
+        ...
+
+    def note_item(self, line: bytes) -> None:
+        """Notes a line of the kept dataset that is in its file: the next checkpoint vouches for it."""
+        ...
+
+    def before_checkpoint(self, sync: Callable[[], None]) -> None:
+        """``sync`` is called before each checkpoint, from another thread."""
         ...
 
     def close(self) -> None:
-        """Ends the file."""
+        """Ends the log with its last checkpoint."""
         ...

@@ -21,12 +21,13 @@ from askfirst.addresses import AddressError, AddressPolicy
 from askfirst.edges import c2pa_manifest
 from askfirst.edges.cache_memory import MemoryCache
 from askfirst.edges.cache_sqlite import SqliteCache
-from askfirst.edges.decision_log import JsonlLog
+from askfirst.edges.decision_log import MerkleLog
 from askfirst.edges.evidence_warc import WarcEvidence
 from askfirst.edges.fetch_http import HttpFetch
 from askfirst.edges.registry_http import HttpRegistry
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import Gate, utc_now
+from askfirst.ledger.keys import KeyFileError, KeyFolder
 from askfirst.looking import Count
 from askfirst.ports import Cache, EdgeError, Inspect, Registry
 from askfirst.recording import NoRecord, Record, Recording
@@ -62,6 +63,7 @@ class Settings:
     addresses: AddressPolicy | None = None
     look_timeout_s: float = 20
     c2pa_trust: Path | None = None
+    keys: Path | None = None
 
     @property
     def agent(self) -> Agent:
@@ -219,10 +221,7 @@ def open_gate(
     record: Record = NoRecord()
     if settings.out is not None:
         _make(settings.out)
-        record = Recording(
-            WarcEvidence(settings.out / "evidence", run=run, clock=clock),
-            JsonlLog(settings.out / "decisions", run=run),
-        )
+        record = open_record(settings.out, run=run, keys=settings.keys, clock=clock)
     return Gate(
         agent=agent,
         policy=settings.chosen_policy,
@@ -243,6 +242,38 @@ def open_gate(
         clock=clock,
         count=count,
     )
+
+
+def open_record(out: Path, *, run: str, keys: Path | None = None, clock: Callable[[], datetime] = utc_now) -> Record:
+    """The record of a run in an output directory, signed with the key in ``keys``, else in ``keys_folder()``. Raises
+    SettingsError when there is no key to sign with, and EdgeError."""
+    folder = KeyFolder(keys or keys_folder())
+    try:
+        key, rotations = folder.current(), folder.rotations()
+    except KeyFileError as error:
+        raise SettingsError(str(error)) from None
+    evidence: WarcEvidence | None = None
+
+    def evidence_first() -> None:
+        if evidence is not None:
+            evidence.sync()
+
+    log = MerkleLog(out, run=run, key=key, clock=clock, rotations=rotations, before_commit=evidence_first)
+    evidence = WarcEvidence(out / "evidence", run=run, clock=clock, leaf=log.note_evidence)
+    return Recording(evidence, log)
+
+
+def keys_folder() -> Path:
+    """Where the signing key of this person or machine is: ``ASKFIRST_KEYS``, else the user's configuration directory.
+    Raises SettingsError."""
+    named = os.environ.get("ASKFIRST_KEYS")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CONFIG_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".config") / "askfirst"
+    except RuntimeError:
+        raise SettingsError("ASKFIRST_KEYS: there is no home directory; name a folder for the signing key") from None
 
 
 def _make(out: Path) -> None:

@@ -25,14 +25,14 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
 
 from askfirst.appended import AppendedFile, Place
+from askfirst.asking import write_ask
+from askfirst.domains import registrable_domain
 from askfirst.gate import utc_now
+from askfirst.items import Item, Withdrawal, line_of, utc, write_table
 from askfirst.ports import EdgeError
 from askfirst.rights.media import media_type
 from askfirst.rights.model import Decision, Observation
 from askfirst.rights.wire import timestamp
-from askfirst.asking import write_ask
-from askfirst.domains import registrable_domain
-from askfirst.items import Item, Withdrawal, line_of, utc, write_table
 from crawler.kept_warc import response_record, warcinfo
 from crawler.totals import RUNS, write_summary
 from middlewares.door import Door, settings_of
@@ -61,6 +61,9 @@ class DatasetPipeline:
         self._stopped = False
         self._reason: str | None = None
         self._card: dict[str, object] = {}
+        record = Door.of(crawler).gate.record
+        record.before_checkpoint(self._sync)
+        self._note_item = record.note_item
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -116,7 +119,7 @@ class DatasetPipeline:
             return False
         entry = Withdrawal(url=url, withdrawn_at=utc(decision.decided_at), decision_id=decision.id)
         try:
-            self._lines.append(line_of(entry))
+            self._append(entry)
         except OSError as error:
             self._stop(error)
             return False
@@ -125,7 +128,8 @@ class DatasetPipeline:
 
     def _keep(self, kept: Kept) -> Item:
         seen, decision = kept.seen, kept.decision
-        place = self._record(response_record(seen, decision.id))
+        record = response_record(seen, decision.id)
+        place = self._record(record)
         terms = [signal.terms for signal in decision.because if signal.terms is not None]
         item = Item(
             url=kept.url,
@@ -142,13 +146,23 @@ class DatasetPipeline:
             warc=f"warc/{self._warc.path.name}",
             warc_offset=place.offset,
             warc_bytes=place.length_bytes,
+            warc_sha256=hashlib.sha256(record).hexdigest(),
         )
         try:
-            self._lines.append(line_of(item))
+            self._append(item)
         except OSError:
             self._warc.cut_to(place.offset)
             raise
         return item
+
+    def _append(self, entry: Item | Withdrawal) -> None:
+        line = line_of(entry)
+        self._lines.append(line)
+        self._note_item(line[:-1])
+
+    def _sync(self) -> None:
+        self._warc.sync()
+        self._lines.sync()
 
     def _record(self, member: bytes) -> Place:
         if self._warc.is_new:
@@ -170,6 +184,10 @@ class DatasetPipeline:
 
     def ended(self, reason: str) -> None:
         """On ``spider_closed``: ends the files and writes what is made of them."""
+        try:
+            self._sync()
+        except OSError as error:
+            logger.error("what was kept last in %s may not be on the disk: %s", self._out, error)  # noqa: TRY400 - one line
         self._warc.close()
         self._lines.close()
         self._card |= {"ended_at": timestamp(utc_now()), "reason": reason}

@@ -224,6 +224,7 @@ def settings_of(settings: BaseSettings) -> Settings:
     """The ``ASKFIRST_…`` settings, and USER_AGENT; raises SettingsError or PolicyError."""
     purpose = parse_purpose(settings.get("ASKFIRST_PURPOSE", Purpose.TRAIN.value))
     policy, trust = settings.get("ASKFIRST_POLICY"), settings.get("ASKFIRST_C2PA_TRUST")
+    keys = settings.get("ASKFIRST_KEYS")
     return Settings(
         user_agent=settings.get("USER_AGENT"),
         product_token=settings.get("ASKFIRST_AGENT"),
@@ -236,6 +237,7 @@ def settings_of(settings: BaseSettings) -> Settings:
         addresses=parse_addresses(settings.getlist("ASKFIRST_ALLOW_PRIVATE"), _resolve(settings)),
         look_timeout_s=settings.getfloat("ASKFIRST_LOOK_TIMEOUT_S", 20),
         c2pa_trust=None if trust is None else Path(trust),
+        keys=None if keys is None else Path(keys),
     )
 
 

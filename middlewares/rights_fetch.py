@@ -58,7 +58,7 @@ class RightsFetchMiddleware:
         intent = self._door.intent(url)
         gate = self._door.gate
         try:
-            decision = gate.recall(intent) or await gate.before_fetch(intent)
+            decision = await gate.before_fetch(intent)
         except UrlError as error:
             raise Unanswerable(f"{str(error)[:200]}: nobody can be asked about it") from None
         if decision.ruling.verdict is Verdict.DEFER:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.redis_server import Server, free_port, redis_on_path, valkey
+
+# Signing keys are made on first use: the suite's, and those of the processes that it starts, in a folder of their own.
+_KEYS = tempfile.TemporaryDirectory(prefix="askfirst-test-keys-")
+os.environ["ASKFIRST_KEYS"] = _KEYS.name
 
 
 @pytest.fixture(params=["valkey", "redis"])

@@ -132,6 +132,12 @@ class Record:
         self._check()
         self.lines.append(line)
 
+    def note_item(self, line: bytes) -> None:
+        """Nothing vouches for it."""
+
+    def before_checkpoint(self, sync: Callable[[], None]) -> None:
+        """There are none."""
+
     def _check(self) -> None:
         if self.full:
             raise EdgeError("record: no space left on device; free some")

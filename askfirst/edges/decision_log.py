@@ -1,76 +1,401 @@
-"""The decision log: JSON Lines, one file per run, only ever appended to.
+"""The decision log: JSON Lines, each line a leaf of an RFC 9162 Merkle tree, in segments, under signed checkpoints.
 
-What this module does not do: compose or read decisions, sign or hash them. The bytes of a line are the caller's.
+What this module does not do: compose or read decisions. The bytes of a line are the caller's, and so are those of the
+evidence's and the items' leaves, which it only counts into trees of their own.
 
-1. ``append`` returns when the whole line is in the operating system's hands: a killed process loses nothing it was told
-   is there. It does not wait for the disk; a power cut can cost the last seconds.
-2. INVARIANT: a run never writes into another run's file, so the file is created or it is an error.
-3. A line is one ``os.write``. When it cannot be written whole, what was written of it is cut off again, so that the
-   next line begins on its own.
-4. A file that was deleted under our hands is an error, although the system would go on accepting lines for it. When it
-   is in its place again, it goes on where it was; when its folder is empty, it begins anew.
+1. ``append`` is acknowledged when the line is on the disk (fdatasync), together with everything that came in while the
+   group before it was written. Before a group is written the evidence is: ``before_commit``.
+2. What a full disk cut off is cut off again, and the whole group is refused. INVARIANT: a leaf is counted only when its
+   line is on the disk, in the order of the lines.
+3. A run never writes into another run's file. A file that was deleted under our hands is an error for the group that
+   finds it; the next begins a segment of its own, named by the place of its first leaf, and what is missing shows.
+4. A checkpoint follows a group when ``CHECKPOINT_EVERY_S`` have passed or ``CHECKPOINT_LEAVES`` were added, comes by
+   itself when nothing follows, and ends the run. What a killed run wrote after its last checkpoint is there, and
+   vouched for by nobody.
+5. A segment ends at a multiple of ``SEGMENT_LINES`` leaves and is then sealed (askfirst.sealed), beside the crawl.
+6. ``leaves/`` holds eight bytes of every leaf hash, to name later which line was changed. It proves nothing, and
+   nothing waits for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
-from askfirst.appended import run_file
+from askfirst.appended import AppendedFile, run_file
+from askfirst.ledger.checkpoints import Checkpoint, Head
+from askfirst.ledger.manifest import CLOSED, FILE_NAME, OPENED, Entry, append_entry, write_whole
+from askfirst.ledger.merkle import Tree, leaf_hash
+from askfirst.ledger.notes import SigningKey
 from askfirst.ports import EdgeError
+from askfirst.rights.wire import digest
+from askfirst.sealed import Sealed, SealedError, seal
 
+CHECKPOINT_EVERY_S = 1.0
+CHECKPOINT_LEAVES = 4_096
+SEGMENT_LINES = 65_536
+SEAL_FROM_BYTES = 8 * 1024 * 1024
+"""What the last segment of a run must have to be sealed; a smaller one stays plain text."""
+LEAF_BYTES = 8
 _LOGGER = logging.getLogger(__name__)
 
 
-class JsonlLog:
-    """Appends to ``folder/<run>.jsonl``; the folder is made now, the file with the first line. Raises EdgeError."""
+class MerkleLog:
+    """Appends to ``out/decisions/<run>.<first leaf>.jsonl``. The folder is made now, the files with the first line.
+    Raises EdgeError."""
 
-    def __init__(self, folder: Path, *, run: str) -> None:
-        self._path = folder / f"{run}.jsonl"
+    def __init__(
+        self,
+        out: Path,
+        *,
+        run: str,
+        key: SigningKey,
+        clock: Callable[[], datetime],
+        rotations: bytes = b"",
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._out = out
+        self._run = run
+        self._key = key
+        self._clock = clock
+        self._rotations = rotations
+        self._before_commit = before_commit
+        self._before_checkpoint: list[Callable[[], None]] = []
+        self._decisions = _GrowingTree(out / "leaves" / f"{run}.decisions")
+        self._evidence = _GrowingTree(out / "leaves" / f"{run}.evidence")
+        self._items = _GrowingTree(out / "leaves" / f"{run}.items")
+        self._segment: AppendedFile | None = None
         try:
-            self._file = run_file(folder, run, ".jsonl")
+            self._segment = self._new_segment()
+            if (out / "decisions" / f"{run}.jsonl").exists() or self._segment.path.exists():
+                raise FileExistsError(self._segment.path)
         except OSError as error:
             raise self._failure(error) from error
+        self._state = threading.Condition()
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._opened = False
+        self._signed_at_s = time.monotonic()
+        self._signed: tuple[Head, Head, Head] = (Head(), Head(), Head())
+        self._sealing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="askfirst-sealing")
+        self._sealed: list[Future[Path]] = []
 
-    def append(self, line: bytes) -> None:
-        """Appends one line, without its newline. Raises EdgeError when it is not in the file, and ValueError for what
-        is not one line."""
+    # -- from the event loop -------------------------------------------------------------------------------------------
+
+    def append(self, line: bytes) -> Awaitable[None]:
+        """Appends one line, without its newline; what it gives is done when the line is on the disk. Raises EdgeError,
+        also when awaited, and ValueError for what is not one line."""
         if b"\n" in line:
             raise ValueError("a line of the decision log cannot hold a newline")
-        try:
-            self._file.append(line + b"\n")
-        except OSError as error:
-            raise self._failure(error) from error
+        waiter = asyncio.get_running_loop().create_future()
+        with self._state:
+            if self._closing:
+                raise self._failure(FileNotFoundError(None, "it is closed"))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="askfirst-log", daemon=True)
+                self._thread.start()
+            self._waiting.append((line, waiter))
+            if len(self._waiting) == 1:
+                self._state.notify()
+        return waiter
+
+    def note_evidence(self, head: bytes) -> None:
+        """Counts a record of the evidence, by the bytes of its WARC header."""
+        self._evidence.add([leaf_hash(head)])
+
+    def note_item(self, line: bytes) -> None:
+        """Counts a line of the kept dataset, without its newline."""
+        self._items.add([leaf_hash(line)])
+
+    def before_checkpoint(self, sync: Callable[[], None]) -> None:
+        """``sync`` is called before each checkpoint, from another thread."""
+        self._before_checkpoint.append(sync)
 
     def close(self) -> None:
-        """Ends the file; it cannot be appended to afterwards."""
+        """Ends the log: what waits is written, the last checkpoint is signed and the manifest says so. Raises
+        EdgeError when that cannot be."""
+        with self._state:
+            if self._closing:
+                return
+            self._closing = True
+            self._state.notify()
         try:
-            self._file.close()
+            if self._thread is not None:
+                self._thread.join()
+            if self._opened:
+                self._end()
         except OSError as error:
             raise self._failure(error) from error
+        finally:
+            if self._segment is not None:
+                self._segment.close()
+            for tree in (self._decisions, self._evidence, self._items):
+                tree.close()
+            self._seal_what_is_left()
+
+    # -- the thread that writes ----------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            with self._state:
+                while not self._waiting and not self._closing:
+                    due_s = self._due_s()
+                    if due_s is not None and due_s <= 0:
+                        break
+                    self._state.wait(due_s)
+                group, self._waiting = self._waiting, []
+                if not group and self._closing:
+                    return
+            for some in self._parts(group):
+                error = self._commit([line for line, _ in some])
+                _acknowledge([waiter for _, waiter in some], error)
+            due_s = self._due_s()
+            if due_s is not None and due_s <= 0:
+                self._checkpoint_or_say()
+
+    def _parts(
+        self, group: Sequence[tuple[bytes, asyncio.Future[None]]]
+    ) -> Iterator[Sequence[tuple[bytes, asyncio.Future[None]]]]:
+        """The group, divided where a segment ends."""
+        start = 0
+        while start < len(group):
+            room = SEGMENT_LINES - self._decisions.size % SEGMENT_LINES
+            yield group[start : start + room]
+            start += room
+
+    def _commit(self, lines: Sequence[bytes]) -> EdgeError | None:
+        try:
+            if not self._opened:
+                self._open()
+            self._before_commit()
+            if self._segment is None:
+                self._segment = self._new_segment()
+            place = self._segment.append(b"\n".join(lines) + b"\n")
+            try:
+                self._segment.sync()
+            except OSError:
+                self._segment.cut_to(place.offset)
+                raise
+        except FileNotFoundError as error:
+            fault = self._failure(error)
+            self._segment = None
+            return fault
+        except OSError as error:
+            return self._failure(error)
+        except EdgeError as error:
+            return error
+        self._decisions.add([leaf_hash(line) for line in lines])
+        if self._decisions.size % SEGMENT_LINES == 0:
+            self._rotate()
+        return None
+
+    def _open(self) -> None:
+        """Lists the log in the manifest, with the key that will sign it."""
+        keys = self._out / "keys"
+        keys.mkdir(parents=True, exist_ok=True)
+        (keys / f"{self._key.name}.vkey").write_text(f"{self._key.verifier.vkey}\n", encoding="ascii")
+        if self._rotations:
+            growing = keys / f".rotations.{self._run}"
+            growing.write_bytes(self._rotations)
+            growing.replace(keys / "rotations.notes")
+        entry = Entry(event=OPENED, run=self._run, at=self._clock(), key=self._key.verifier)
+        append_entry(self._out / FILE_NAME, entry, self._key)
+        self._opened = True
+
+    def _rotate(self) -> None:
+        full, self._segment = self._segment, None
+        if full is not None:
+            full.close()
+            self._sealed.append(self._sealing.submit(_sealed, full.path))
+
+    def _new_segment(self) -> AppendedFile:
+        return run_file(self._out / "decisions", self._run, f".{self._decisions.size:012d}.jsonl")
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def _due_s(self) -> float | None:
+        """In how many seconds a checkpoint is due; None when there is nothing to sign."""
+        if not self._opened or self._heads() == self._signed:
+            return None
+        if self._decisions.size - self._signed[0].size >= CHECKPOINT_LEAVES:
+            return 0.0
+        return self._signed_at_s + CHECKPOINT_EVERY_S - time.monotonic()
+
+    def _heads(self) -> tuple[Head, Head, Head]:
+        return self._decisions.head(), self._evidence.head(), self._items.head()
+
+    def _checkpoint_or_say(self) -> None:
+        try:
+            self._checkpoint()
+        except OSError as error:
+            _LOGGER.warning("no checkpoint of %s could be written: %s; it is tried again", self._run, error)
+            self._signed_at_s = time.monotonic()
+
+    def _checkpoint(self, *, end: bool = False) -> bytes:
+        """Signs what is on the disk; gives the note. Raises OSError."""
+        heads = self._heads()
+        self._before_commit()
+        for sync in self._before_checkpoint:
+            sync()
+        decisions, evidence, items = heads
+        note = Checkpoint(
+            key_name=self._key.name,
+            run=self._run,
+            decisions=decisions,
+            evidence=evidence,
+            items=items,
+            at=self._clock(),
+            end=end,
+        ).signed(self._key)
+        path = self._out / "checkpoints" / f"{self._run}.notes"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        try:
+            whole_bytes = os.fstat(file).st_size
+            try:
+                write_whole(file, note + b"\n")
+                if end:
+                    os.fsync(file)
+            except OSError:
+                os.ftruncate(file, whole_bytes)
+                raise
+        finally:
+            os.close(file)
+        self._signed, self._signed_at_s = heads, time.monotonic()
+        return note
+
+    def _end(self) -> None:
+        note = self._checkpoint(end=True)
+        entry = Entry(
+            event=CLOSED,
+            run=self._run,
+            at=self._clock(),
+            key=self._key.verifier,
+            checkpoint=digest(note),
+            size=self._signed[0].size,
+        )
+        append_entry(self._out / FILE_NAME, entry, self._key)
+
+    def _seal_what_is_left(self) -> None:
+        path = None if self._segment is None else self._segment.path
+        if path is not None and path.exists() and path.stat().st_size >= SEAL_FROM_BYTES:
+            self._sealed.append(self._sealing.submit(_sealed, path))
+        self._sealing.shutdown(wait=True)
+        for done in self._sealed:
+            fault = done.exception()
+            if fault is not None:
+                _LOGGER.warning("a segment of the decision log stays as it is: %s", fault)
 
     def _failure(self, error: OSError) -> EdgeError:
+        path = self._out / "decisions" if self._segment is None else self._segment.path
         if isinstance(error, FileExistsError):
-            return EdgeError(f"the decision log {self._path} is there already; give this run a name of its own")
+            return EdgeError(f"the decision log {path} is there already; give this run a name of its own")
         return EdgeError(
-            f"cannot write the decision log {self._path}: {error.strerror or error}; "
+            f"cannot write the decision log {path}: {error.strerror or error}; "
             "check that its folder is there, can be written and has room",
         )
 
 
+class _GrowingTree:
+    """A tree, and eight bytes of each leaf hash in a file that proves nothing and that nothing waits for."""
+
+    def __init__(self, leaves: Path) -> None:
+        self._path = leaves
+        self._tree = Tree()
+        self._lock = threading.Lock()
+        self._file: int | None = None
+
+    @property
+    def size(self) -> int:
+        return self._tree.size
+
+    def add(self, hashes: Sequence[bytes]) -> None:
+        with self._lock:
+            start = self._tree.size
+            self._tree.extend(hashes)
+            try:
+                if self._file is None:
+                    self._path.parent.mkdir(parents=True, exist_ok=True)
+                    self._file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+                os.pwrite(self._file, b"".join([leaf[:LEAF_BYTES] for leaf in hashes]), start * LEAF_BYTES)
+            except OSError as error:
+                # without them a change is found all the same, and named by its range
+                _LOGGER.debug("leaves of %s are not noted: %s", self._path, error)
+
+    def head(self) -> Head:
+        with self._lock:
+            return Head(self._tree.size, self._tree.root())
+
+    def close(self) -> None:
+        with self._lock:
+            file, self._file = self._file, None
+            if file is not None:
+                os.close(file)
+
+
+def _acknowledge(waiters: Sequence[asyncio.Future[None]], error: EdgeError | None) -> None:
+    def tell() -> None:
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)
+
+    loop = waiters[0].get_loop()
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(tell)
+
+
+def _sealed(path: Path) -> Path:
+    """Seals a segment and takes its plain text away. Raises OSError and SealedError."""
+    first = int(path.suffixes[-2][1:])
+    sealed = seal(path, first=first)
+    path.unlink()
+    return sealed
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
 def read_log(folder: Path, *, note: Callable[[str], None] = _LOGGER.warning) -> Iterator[tuple[Path, int, bytes]]:
-    """File, line number (from 1) and line of every log in the folder, in the order of the files' names. A last line
+    """File, line number (from 1) and line of every log in the folder, run by run and segment by segment. A last line
     that was cut short is left out, and noted. Raises EdgeError when a file cannot be read."""
     try:
-        for path in sorted(path for path in folder.iterdir() if path.suffix == ".jsonl"):
-            with path.open("rb") as file:
-                for number, line in enumerate(file, start=1):
-                    if not line.endswith(b"\n"):
-                        note(
-                            f"{path} line {number} is cut short ({len(line)} bytes): its run was stopped in the middle"
-                        )
-                    else:
-                        yield path, number, line[:-1]
+        for path in segments(folder):
+            if path.suffix == ".parquet" or not path.exists():  # sealed since it was listed
+                sealed = path.with_suffix(".parquet")
+                for number, line in enumerate(Sealed(sealed), start=1):
+                    yield sealed, number, line
+            else:
+                yield from _plain(path, note)
+    except SealedError as error:
+        raise EdgeError(f"cannot read the decision log {folder}: {error}") from error
     except OSError as error:
         raise EdgeError(f"cannot read the decision log {error.filename or folder}: {error.strerror}") from error
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segments of every log in the folder, in the order of their runs and leaves. Of one that is there sealed and
+    as plain text, because sealing it was interrupted, the sealed one. Raises OSError."""
+    found = {path.with_suffix(""): path for path in folder.iterdir() if path.suffix == ".jsonl"}
+    found |= {path.with_suffix(""): path for path in folder.iterdir() if path.suffix == ".parquet"}
+    return [found[name] for name in sorted(found)]
+
+
+def _plain(path: Path, note: Callable[[str], None]) -> Iterator[tuple[Path, int, bytes]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                note(f"{path} line {number} is cut short ({len(line)} bytes): its run was stopped in the middle")
+            else:
+                yield path, number, line[:-1]

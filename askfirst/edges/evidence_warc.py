@@ -54,8 +54,16 @@ class WarcEvidence:
     """Appends to ``folder/<run>.warc``; the folder is made now, the file with the first observation. ``clock`` dates
     the file itself. Raises EdgeError."""
 
-    def __init__(self, folder: Path, *, run: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        run: str,
+        clock: Callable[[], datetime],
+        leaf: Callable[[bytes], None] = lambda _head: None,
+    ) -> None:
         self._run = run
+        self._leaf = leaf
         self._clock = clock
         self._path = folder / f"{run}.warc"
         self._lock = threading.Lock()
@@ -79,7 +87,12 @@ class WarcEvidence:
                     if key in self._seen:
                         return
                 record = self._record(form, observation)
-                self._file.append(self._warcinfo() + record if self._file.is_new else record)
+                if self._file.is_new:
+                    info = self._warcinfo()
+                    self._file.append(info)
+                    self._leaf(info[: info.index(b"\r\n\r\n") + 4])
+                self._file.append(record)
+                self._leaf(record[: record.index(b"\r\n\r\n") + 4])
             except OSError as error:
                 # What was kept may be gone with its file: it is to be kept again.
                 self._seen.clear()
@@ -88,6 +101,14 @@ class WarcEvidence:
                 if len(self._seen) >= MAX_SEEN:
                     del self._seen[next(iter(self._seen))]
                 self._seen[key] = None
+
+    def sync(self) -> None:
+        """Returns when everything kept so far is on the disk. Called from another thread than ``keep``. Raises
+        EdgeError."""
+        try:
+            self._file.sync()
+        except OSError as error:
+            raise self._failure(error) from error
 
     def close(self) -> None:
         """Ends the file; nothing can be kept afterwards."""
