@@ -20,6 +20,7 @@ evidence's and the items' leaves, which it only counts into trees of their own.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import threading
@@ -177,7 +178,7 @@ class MerkleLog:
                 self._open()
             self._before_commit()
             if self._segment is None:
-                self._segment = self._new_segment()
+                self._segment = self._next_segment()
             place = self._segment.append(b"\n".join(lines) + b"\n")
             try:
                 self._segment.sync()
@@ -186,7 +187,7 @@ class MerkleLog:
                 raise
         except FileNotFoundError as error:
             fault = self._failure(error)
-            self._segment = None
+            self._segment, self._opened = None, False
             return fault
         except OSError as error:
             return self._failure(error)
@@ -198,16 +199,17 @@ class MerkleLog:
         return None
 
     def _open(self) -> None:
-        """Lists the log in the manifest, with the key that will sign it."""
-        keys = self._out / "keys"
-        keys.mkdir(parents=True, exist_ok=True)
+        """Lists the log in the manifest, with the key that will sign it; again where the manifest was taken away."""
+        keys, manifest = self._out / "keys", self._out / FILE_NAME
+        keys.mkdir(exist_ok=True)
         (keys / f"{self._key.name}.vkey").write_text(f"{self._key.verifier.vkey}\n", encoding="ascii")
         if self._rotations:
             growing = keys / f".rotations.{self._run}"
             growing.write_bytes(self._rotations)
             growing.replace(keys / "rotations.notes")
         entry = Entry(event=OPENED, run=self._run, at=self._clock(), key=self._key.verifier)
-        append_entry(self._out / FILE_NAME, entry, self._key)
+        if not manifest.exists() or b'"run":"%b"' % self._run.encode() not in manifest.read_bytes():
+            append_entry(manifest, entry, self._key)
         self._opened = True
 
     def _rotate(self) -> None:
@@ -215,6 +217,14 @@ class MerkleLog:
         if full is not None:
             full.close()
             self._sealed.append(self._sealing.submit(_sealed, full.path))
+
+    def _next_segment(self) -> AppendedFile:
+        """The segment after one that is full or gone. A folder that was taken away is not made again: whoever took it
+        gives it back, or another."""
+        folder = self._out / "decisions"
+        if not folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        return self._new_segment()
 
     def _new_segment(self) -> AppendedFile:
         return run_file(self._out / "decisions", self._run, f".{self._decisions.size:012d}.jsonl")
@@ -256,7 +266,7 @@ class MerkleLog:
             end=end,
         ).signed(self._key)
         path = self._out / "checkpoints" / f"{self._run}.notes"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         file = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o644)
         try:
             whole_bytes = os.fstat(file).st_size
