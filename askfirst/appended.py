@@ -41,6 +41,7 @@ class AppendedFile:
         self._file: int | None = None
         self._made: tuple[int, int] | None = None
         self._whole_bytes = 0
+        self._synced_bytes = 0
         self._torn = False
         self._closed = False
         self._looked_at_s = 0.0
@@ -79,19 +80,21 @@ class AppendedFile:
     def sync(self) -> None:
         """Returns when everything appended so far is on the disk. May be called from another thread than ``append``."""
         with self._lock:
-            file = None if self._file is None else os.dup(self._file)
-        if file is not None:
-            try:
-                os.fdatasync(file)
-            finally:
-                os.close(file)
+            if self._file is None or self._synced_bytes == self._whole_bytes:
+                return
+            file, reached = os.dup(self._file), self._whole_bytes
+        try:
+            os.fdatasync(file)
+        finally:
+            os.close(file)
+        self._synced_bytes = reached
 
     def cut_to(self, offset: int) -> None:
         """Takes back what was appended from there."""
         with self._lock:
             if self._file is not None:
                 os.ftruncate(self._file, offset)
-                self._whole_bytes = offset
+                self._whole_bytes, self._synced_bytes = offset, 0
 
     def close(self) -> None:
         """Ends the file; it cannot be appended to afterwards."""
@@ -120,7 +123,7 @@ class AppendedFile:
             self._file = self._come_back()
         else:
             self._file, self._made = file, _identity(file)
-            self._whole_bytes, self._torn = 0, False
+            self._whole_bytes, self._synced_bytes, self._torn = 0, 0, False
         self.openings += 1
         self._looked_at_s = time.monotonic()
         return self._file

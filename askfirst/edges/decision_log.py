@@ -4,7 +4,7 @@ What this module does not do: compose or read decisions. The bytes of a line are
 evidence's and the items' leaves, which it only counts into trees of their own.
 
 1. ``append`` is acknowledged when the line is on the disk (fdatasync), together with everything that came in while the
-   group before it was written. Before a group is written the evidence is: ``before_commit``.
+   group before it was written, or within ``GATHER_S``. The evidence is made durable before: ``before_commit``.
 2. What a full disk cut off is cut off again, and the whole group is refused. INVARIANT: a leaf is counted only when its
    line is on the disk, in the order of the lines.
 3. A run never writes into another run's file. A file that was deleted under our hands is an error for the group that
@@ -39,6 +39,9 @@ from askfirst.ports import EdgeError
 from askfirst.rights.wire import digest
 from askfirst.sealed import Sealed, SealedError, seal
 
+GATHER_S = 0.003
+GATHER_LINES = 64
+"""A group waits so long for others to join it, or until so many have."""
 CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_LEAVES = 4_096
 SEGMENT_LINES = 65_536
@@ -50,7 +53,7 @@ _LOGGER = logging.getLogger(__name__)
 
 class MerkleLog:
     """Appends to ``out/decisions/<run>.<first leaf>.jsonl``. The folder is made now, the files with the first line.
-    Raises EdgeError."""
+    ``stamp`` gives an authority's time stamp over the last checkpoint (RFC 3161). Raises EdgeError."""
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class MerkleLog:
         clock: Callable[[], datetime],
         rotations: bytes = b"",
         before_commit: Callable[[], None] = lambda: None,
+        stamp: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._out = out
         self._run = run
@@ -68,6 +72,7 @@ class MerkleLog:
         self._clock = clock
         self._rotations = rotations
         self._before_commit = before_commit
+        self._stamp = stamp
         self._before_checkpoint: list[Callable[[], None]] = []
         self._decisions = _GrowingTree(out / "leaves" / f"{run}.decisions")
         self._evidence = _GrowingTree(out / "leaves" / f"{run}.evidence")
@@ -82,6 +87,7 @@ class MerkleLog:
         self._state = threading.Condition()
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._closing = False
+        self._gathering = False
         self._thread: threading.Thread | None = None
         self._opened = False
         self._signed_at_s = time.monotonic()
@@ -104,7 +110,7 @@ class MerkleLog:
                 self._thread = threading.Thread(target=self._work, name="askfirst-log", daemon=True)
                 self._thread.start()
             self._waiting.append((line, waiter))
-            if len(self._waiting) == 1:
+            if len(self._waiting) == (GATHER_LINES if self._gathering else 1):
                 self._state.notify()
         return waiter
 
@@ -152,6 +158,10 @@ class MerkleLog:
                     if due_s is not None and due_s <= 0:
                         break
                     self._state.wait(due_s)
+                if self._waiting and not self._closing and len(self._waiting) < GATHER_LINES:
+                    self._gathering = True
+                    self._state.wait(GATHER_S)
+                    self._gathering = False
                 group, self._waiting = self._waiting, []
                 if not group and self._closing:
                     return
@@ -233,9 +243,14 @@ class MerkleLog:
 
     def _due_s(self) -> float | None:
         """In how many seconds a checkpoint is due; None when there is nothing to sign."""
-        if not self._opened or self._heads() == self._signed:
+        decisions, evidence, items = self._signed
+        if not self._opened or (
+            self._decisions.size == decisions.size
+            and self._items.size == items.size
+            and self._evidence.size == evidence.size
+        ):
             return None
-        if self._decisions.size - self._signed[0].size >= CHECKPOINT_LEAVES:
+        if self._decisions.size - decisions.size >= CHECKPOINT_LEAVES:
             return 0.0
         return self._signed_at_s + CHECKPOINT_EVERY_S - time.monotonic()
 
@@ -293,6 +308,11 @@ class MerkleLog:
             size=self._signed[0].size,
         )
         append_entry(self._out / FILE_NAME, entry, self._key)
+        if self._stamp is not None:
+            try:
+                (self._out / "checkpoints" / f"{self._run}.tsr").write_bytes(self._stamp(note))
+            except EdgeError as error:
+                _LOGGER.warning("the last checkpoint of %s has no time stamp: %s", self._run, error)
 
     def _seal_what_is_left(self) -> None:
         path = None if self._segment is None else self._segment.path
