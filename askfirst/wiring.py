@@ -64,6 +64,7 @@ class Settings:
     look_timeout_s: float = 20
     c2pa_trust: Path | None = None
     keys: Path | None = None
+    timestamps: str | None = None
 
     @property
     def agent(self) -> Agent:
@@ -221,7 +222,7 @@ def open_gate(
     record: Record = NoRecord()
     if settings.out is not None:
         _make(settings.out)
-        record = open_record(settings.out, run=run, keys=settings.keys, clock=clock)
+        record = open_record(settings.out, run=run, keys=settings.keys, timestamps=settings.timestamps, clock=clock)
     return Gate(
         agent=agent,
         policy=settings.chosen_policy,
@@ -244,9 +245,17 @@ def open_gate(
     )
 
 
-def open_record(out: Path, *, run: str, keys: Path | None = None, clock: Callable[[], datetime] = utc_now) -> Record:
-    """The record of a run in an output directory, signed with the key in ``keys``, else in ``keys_folder()``. Raises
-    SettingsError when there is no key to sign with, and EdgeError."""
+def open_record(
+    out: Path,
+    *,
+    run: str,
+    keys: Path | None = None,
+    timestamps: str | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Record:
+    """The record of a run in an output directory, signed with the key in ``keys``, else in ``keys_folder()``;
+    ``timestamps`` is the URL of an authority (RFC 3161). Raises SettingsError when there is no key to sign with, and
+    EdgeError."""
     folder = KeyFolder(keys or keys_folder())
     try:
         key, rotations = folder.current(), folder.rotations()
@@ -258,9 +267,27 @@ def open_record(out: Path, *, run: str, keys: Path | None = None, clock: Callabl
         if evidence is not None:
             evidence.sync()
 
-    log = MerkleLog(out, run=run, key=key, clock=clock, rotations=rotations, before_commit=evidence_first)
+    log = MerkleLog(
+        out,
+        run=run,
+        key=key,
+        clock=clock,
+        rotations=rotations,
+        before_commit=evidence_first,
+        stamp=None if timestamps is None else open_timestamps(timestamps),
+    )
     evidence = WarcEvidence(out / "evidence", run=run, clock=clock, leaf=log.note_evidence)
     return Recording(evidence, log)
+
+
+def open_timestamps(url: str) -> Callable[[bytes], bytes]:
+    """What has an authority put its time under a message. Raises SettingsError."""
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(f"ASKFIRST_TIMESTAMPS {url!r}: no http(s) URL of a time stamp authority (RFC 3161)")
+    # rfc3161-client is an extra, and most records have no authority.
+    from askfirst.edges.timestamp_http import HttpTimestamps  # noqa: PLC0415
+
+    return HttpTimestamps(url).stamp
 
 
 def keys_folder() -> Path:

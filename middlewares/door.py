@@ -238,6 +238,7 @@ def settings_of(settings: BaseSettings) -> Settings:
         look_timeout_s=settings.getfloat("ASKFIRST_LOOK_TIMEOUT_S", 20),
         c2pa_trust=None if trust is None else Path(trust),
         keys=None if keys is None else Path(keys),
+        timestamps=settings.get("ASKFIRST_TIMESTAMPS"),
     )
 
 
