@@ -187,16 +187,16 @@ class TestCheckpoints:
 class TestSegments:
     async def test_segments_rotate_and_are_sealed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A segment ends at its size also in the middle of a group, is sealed, and reads back the same."""
-        monkeypatch.setattr(writing, "SEGMENT_LINES", 8)
+        monkeypatch.setattr(writing, "SEGMENT_LINES", 4_096)
         log = _log(tmp_path)
-        lines = [b'{"n":%d}' % number for number in range(21)]
+        lines = [b'{"n":%d}' % number for number in range(2 * 4_096 + 5)]
         await _append(log, *lines[:6])
         await _append(log, *lines[6:])
         log.close()
         assert sorted(path.name for path in (tmp_path / "decisions").iterdir() if path.suffix != ".lookup") == [
             "run.000000000000.parquet",
-            "run.000000000008.parquet",
-            "run.000000000016.jsonl",
+            "run.000000004096.parquet",
+            "run.000000008192.jsonl",
         ]
         assert [line for _, _, line in _read(tmp_path)] == lines
         assert _checkpoints(tmp_path)[-1].decisions == _head(lines)
