@@ -34,7 +34,7 @@ def _holds(out: Path, acknowledged: set[str]) -> None:
     assert acknowledged
     assert acknowledged <= _ids(out)
     found = verify(out)
-    assert found.findings == ()
+    assert list(found.findings) == []
     assert found.whole
     evidenced = Evidenced(read_evidence(out / "evidence", note=lambda _: None))
     told = [

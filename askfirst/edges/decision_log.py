@@ -70,6 +70,7 @@ class MerkleLog:
         self._run = run
         self._key = key
         self._clock = clock
+        self._began_at = clock()
         self._rotations = rotations
         self._before_commit = before_commit
         self._stamp = stamp
@@ -217,7 +218,7 @@ class MerkleLog:
             growing = keys / f".rotations.{self._run}"
             growing.write_bytes(self._rotations)
             growing.replace(keys / "rotations.notes")
-        entry = Entry(event=OPENED, run=self._run, at=self._clock(), key=self._key.verifier)
+        entry = Entry(event=OPENED, run=self._run, at=self._began_at, key=self._key.verifier)
         if not manifest.exists() or b'"run":"%b"' % self._run.encode() not in manifest.read_bytes():
             append_entry(manifest, entry, self._key)
         self._opened = True
