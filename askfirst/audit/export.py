@@ -327,7 +327,7 @@ class _Group:
                 texts = listed[1:-1].split(b'},{"digest":"') if listed else []
                 if texts:
                     texts[0] = texts[0].removeprefix(b'"digest":"')
-                return head, ruling, [self._look(text) for text in texts]
+                return head, ruling, self._looks(texts)
             except msgspec.MsgspecError:
                 _LOGGER.debug("a line of the log is of another shape, and is parsed whole")
         whole = _whole.decode(line)
@@ -340,6 +340,10 @@ class _Group:
             self.rulings.append(_ruling.decode(b"{" + text + b"}"))
             at = self._ruling_of[text] = len(self.rulings) - 1
         return at
+
+    def _looks(self, texts: list[bytes]) -> list[int]:
+        known = [self._look_of.get(text) for text in texts]
+        return [self._look(text) if at is None else at for text, at in zip(texts, known, strict=True)]
 
     def _look(self, text: bytes, *, whole: bool = False) -> int:
         """``text`` is without its beginning, which is always the same, and its brace, unless it is whole."""

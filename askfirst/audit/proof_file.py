@@ -3,7 +3,7 @@
 The file is one canonical JSON object. ``check`` never raises on content: it says what does not hold.
 
 1. Every leaf is the bytes that were signed: the line, a WARC record's header (which holds its block's digest), an
-   the line of an item.
+   item's line.
 2. INVARIANT: no byte of the file can be another and the file still hold: what is not canonical, not base64 as we
    write it, or not of the digest in the file is refused before anything is believed. That digest is against accidents;
    against people, the signature is.

@@ -68,7 +68,7 @@ def prove(directory: Path, wanted: str) -> bytes:
         ) from None
 
 
-# -- where it is ---------------------------------------------------------------------------------------------------------
+# -- where it is -------------------------------------------------------------------------------------------------------
 
 
 def locate(directory: Directory, wanted: str) -> Located:
@@ -129,7 +129,7 @@ def _meant(lines: Iterator[tuple[int, bytes]], kind: KeyKind, value: str) -> Ite
             yield place, line
 
 
-# -- its proof -----------------------------------------------------------------------------------------------------------
+# -- its proof ---------------------------------------------------------------------------------------------------------
 
 
 def _proof(directory: Directory, found: Located, recorded: Recorded) -> Proof:

@@ -305,7 +305,7 @@ class _Verifying:
             return
         one.extra = kept
         self._told.said.append(
-            f"the checkpoint that was kept is of {timestamp(kept.at)}, run {kept.run}, {kept.decisions.size} decisions, "
+            f"the checkpoint that was kept is of {timestamp(kept.at)}, of {kept.run}, {kept.decisions.size} decisions, "
             f"signed by {kept.key_name}"
         )
 

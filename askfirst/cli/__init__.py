@@ -1,4 +1,4 @@
-"""The command line: ``askfirst crawl | check | explain | replay | registry | cases | demo``.
+"""The command line: ``askfirst crawl | check | explain | replay | audit | report | review | registry | cases | demo``.
 
 Exit codes:
 
@@ -20,12 +20,14 @@ import sys
 import typer
 from rich.console import Console
 
-from askfirst.cli import cases, registry
+from askfirst.cli import audit, cases, registry
 from askfirst.cli.check import check
 from askfirst.cli.crawl import crawl
 from askfirst.cli.demo import demo
 from askfirst.cli.explain import explain
 from askfirst.cli.replay import replay
+from askfirst.cli.report import report
+from askfirst.cli.review import review
 from askfirst.ports import EdgeError
 from askfirst.rights.origins import UrlError
 from askfirst.rights.policy import PolicyError
@@ -45,7 +47,10 @@ app.command("crawl")(crawl)
 app.command("check")(check)
 app.command("explain")(explain)
 app.command("replay")(replay)
+app.command("report")(report)
+app.command("review")(review)
 app.command("demo")(demo)
+app.add_typer(audit.app, name="audit")
 app.add_typer(registry.app, name="registry")
 app.add_typer(cases.app, name="cases")
 

@@ -1,7 +1,8 @@
 """``askfirst demo``: crawls the built-in lab web under opt-out and then opt-in, and shows the two side by side.
 
 The lab is a web of small sites on loopback, each a story. It is named by its module only, like the Scrapy project. At
-the end the lab's own access log is held against the decisions: no request may be without one.
+the end the lab's own access log is held against the decisions: no request may be without one. The records are verified,
+each gets a report, and one refusal a proof.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from askfirst.audit.prove import prove
+from askfirst.audit.verify import verify
 from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import utc_now
 from askfirst.ports import EdgeError
 from askfirst.rights.consent import parse_record
+from askfirst.report.writing import write_report
 from askfirst.rights.model import Kind
 from askfirst.wiring import SettingsError
 
@@ -101,9 +105,10 @@ def demo(
     _clear(out)
     crawls = {policy: _crawl(policy, out / policy, Console(stderr=True, highlight=False)) for policy in POLICIES}
     _show(console, crawls, out)
+    whole = _account(console, crawls["opt-out"].example, out)
     if not keep:
         shutil.rmtree(out)
-    if any(crawled.trespasses for crawled in crawls.values()):
+    if not whole or any(crawled.trespasses for crawled in crawls.values()):
         raise typer.Exit(1)
 
 
@@ -197,6 +202,28 @@ def _show(console: Console, crawls: Mapping[str, Crawled], out: Path) -> None:
     example = crawls["opt-out"].example
     if example is not None:
         console.print(f"why was one refused? {ASKFIRST} explain {example[7:19]} --in {out}/opt-out", soft_wrap=True)
+
+
+def _account(console: Console, example: str | None, out: Path) -> bool:
+    """Verifies the records, writes their reports and the proof of one refusal; gives whether the records are whole."""
+    verified = {policy: verify(out / policy) for policy in POLICIES}
+    for policy, found in verified.items():
+        answer = found.summary().splitlines()[-1]
+        line = Text(
+            f"{policy}: {found.records} decisions and {found.evidence} records of evidence under signed checkpoints, "
+        )
+        console.print(line.append(answer, style="green" if found.whole else "red"), soft_wrap=True)
+        page = write_report(out / policy, out / policy / "report", now=utc_now(), verified=answer).files[0]
+        console.print(f"  its report, for a browser: {page}", soft_wrap=True)
+    if example is not None:
+        path = out / "opt-out" / "refused.proof.json"
+        path.write_bytes(prove(out / "opt-out", example))
+        console.print(
+            f"the proof of that refusal ({path.stat().st_size / 1024:.0f} kB, needs nothing else): "
+            f"{ASKFIRST} audit check-proof {path}",
+            soft_wrap=True,
+        )
+    return all(found.whole for found in verified.values())
 
 
 def _sum(tallies: Iterable[Tally]) -> Tally:

@@ -1,0 +1,243 @@
+"""The look-up index of a sealed segment: which lines may speak of an id, a URL, a digest or a host.
+
+A file of sorted entries of six bytes: a 32-bit fingerprint of what is sought and a 16-bit position in the segment, or
+for hosts the number of a block of lines. About 16 bytes a record.
+
+1. It only says where to look: a fingerprint is shared by others, so whoever asks reads the line and compares.
+2. It is a cache. What it does not name is absent only if the index belongs to the segment, which ``bound_to`` says (a
+   digest over the segment's block roots), and if whoever made it told the truth. An audit that must not be deceived
+   reads the lines.
+3. A file that is not there or is not as written here is a LookupDamaged; then the lines are read one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import zlib
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, Self, get_args
+from urllib.parse import urlsplit
+
+LOOKUP_SUFFIX = ".lookup"
+KeyKind = Literal["id", "url", "digest", "host"]
+KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
+BLOCK_LINES = 4_096
+_MOST_LINES = 65_536
+_MAGIC = b"askfirst lookup\x01"
+_HEADER = struct.Struct(">16s32sI4I")
+_ENTRY_BYTES = 6
+_HELD = frozenset(("response", "page", "asset", "original"))
+
+
+class LookupDamaged(LookupError):  # noqa: N818  # a state of the file: the caller reads the lines instead
+    """An index that cannot be used; one line that names it."""
+
+
+class Keys(NamedTuple):
+    """What a line can be found by, as it stands in the line."""
+
+    id: str | None = None
+    url: str | None = None
+    digests: tuple[str, ...] = ()
+
+
+def keys_of(line: bytes) -> Keys:
+    """What a line can be found by. Nothing for what is no decision; never raises on content."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return Keys()
+    if not isinstance(told, dict):
+        return Keys()
+    decision_id, url, looked_at = told.get("id"), told.get("url"), told.get("looked_at")
+    return Keys(
+        decision_id if isinstance(decision_id, str) else None,
+        url if isinstance(url, str) else None,
+        tuple(_held(looked_at)) if isinstance(looked_at, list) else (),
+    )
+
+
+def _held(looked_at: Sequence[object]) -> Iterable[str]:
+    for entry in looked_at:
+        if isinstance(entry, dict):
+            digest, kind = entry.get("digest"), entry.get("kind")
+            if isinstance(digest, str) and isinstance(kind, str) and kind in _HELD:
+                yield digest
+
+
+def host_of(url: str) -> str:
+    """The host as an index knows it: lower case, without a port. Empty where there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def fingerprint(kind: KeyKind, value: str) -> int:
+    """32 bits. Of what is a digest already, its first; of anything else a CRC."""
+    if kind in {"id", "digest"}:
+        told = value.removeprefix("sha256:")
+        if len(told) == 64:
+            try:
+                return int.from_bytes(bytes.fromhex(told)[:4])
+            except ValueError:
+                pass  # no digest: as any other text
+    return zlib.crc32(value.encode("utf-8", "surrogatepass"))
+
+
+@dataclass(slots=True)
+class LookupKeys:
+    """The entries of an index while it is being made; lines are added in their order."""
+
+    entries: Mapping[KeyKind, array[int]] = field(default_factory=lambda: {kind: array("Q") for kind in KINDS})
+    count: int = 0
+    _hosts: dict[bytes, int] = field(default_factory=dict)
+    _last_block: dict[int, int] = field(default_factory=dict)
+
+    def add(self, keys: Keys) -> None:
+        """The next line."""
+        position = self.count
+        self.count += 1
+        if keys.id is not None:
+            self.entries["id"].append(fingerprint("id", keys.id) << 16 | position)
+        for digest in dict.fromkeys(keys.digests):
+            self.entries["digest"].append(fingerprint("digest", digest) << 16 | position)
+        if keys.url is not None:
+            self.entries["url"].append(fingerprint("url", keys.url) << 16 | position)
+            self._add_host(fingerprint("host", host_of(keys.url)), position)
+
+    def add_own(self, decision_id: bytes, url: bytes, digests: Iterable[bytes]) -> None:
+        """The same, for a line of the common look: id and digests as their bytes, the URL ASCII and unescaped."""
+        position = self.count
+        self.count += 1
+        entries = self.entries
+        entries["id"].append(int.from_bytes(decision_id[:4]) << 16 | position)
+        for digest in digests:
+            entries["digest"].append(int.from_bytes(digest[:4]) << 16 | position)
+        entries["url"].append(zlib.crc32(url) << 16 | position)
+        site = url[: url.find(b"/", 8)] if b"/" in url[8:] else url
+        host = self._hosts.get(site)
+        if host is None:
+            if len(self._hosts) >= _MOST_LINES:
+                self._hosts.clear()
+            host = self._hosts[site] = fingerprint("host", host_of(url.decode("utf-8", "surrogatepass")))
+        self._add_host(host, position)
+
+    def _add_host(self, host: int, position: int) -> None:
+        block = position // BLOCK_LINES
+        if self._last_block.get(host) != block:
+            self._last_block[host] = block
+            self.entries["host"].append(host << 16 | block)
+
+
+def write_lookup(lines: Iterable[bytes], path: Path, *, bound_to: bytes = bytes(32)) -> None:
+    """Writes the index of a segment's lines, in their order. Raises OSError; ValueError for more than 65,536 lines."""
+    keys = LookupKeys()
+    for line in lines:
+        keys.add(keys_of(line))
+    write_keys(keys, path, bound_to=bound_to)
+
+
+def write_keys(keys: LookupKeys, path: Path, *, bound_to: bytes = bytes(32)) -> None:
+    """Writes the index, in one step for who reads it. Raises OSError; ValueError for more than 65,536 lines."""
+    if keys.count > _MOST_LINES:
+        raise ValueError(f"{keys.count} lines: a position names one of {_MOST_LINES}")
+    growing = path.with_name(f".{path.name}.growing")
+    sizes = [len(keys.entries[kind]) for kind in KINDS]
+    try:
+        with growing.open("wb") as file:
+            file.write(_HEADER.pack(_MAGIC, bound_to, keys.count, *sizes))
+            for kind in KINDS:
+                file.write(_packed(keys.entries[kind]))
+            file.flush()
+            os.fsync(file.fileno())
+        growing.replace(path)
+    finally:
+        growing.unlink(missing_ok=True)
+
+
+def _packed(entries: array[int]) -> bytes:
+    """Six bytes each, the highest first, sorted."""
+    wide = array("Q", sorted(entries))
+    if struct.pack("=H", 1) == struct.pack("<H", 1):
+        wide.byteswap()
+    eight = wide.tobytes()
+    six = bytearray(len(wide) * _ENTRY_BYTES)
+    for place in range(_ENTRY_BYTES):
+        six[place::_ENTRY_BYTES] = eight[place + 2 :: 8]
+    return bytes(six)
+
+
+class Lookup:
+    """An index that is there; raises LookupDamaged. To be closed, or used with ``with``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+            raise LookupDamaged(f"no look-up index {path}: {error}") from error
+        try:
+            magic, self.bound_to, self.count, *sizes = _HEADER.unpack_from(self._file)
+        except struct.error:
+            magic, sizes = b"", []
+        if magic != _MAGIC or len(self._file) != _HEADER.size + _ENTRY_BYTES * sum(sizes) or self.count > _MOST_LINES:
+            self._file.close()
+            raise LookupDamaged(f"{path} is damaged: its size is not what it says; delete it, it is only a cache")
+        self._parts: dict[str, tuple[int, int]] = {}
+        start = _HEADER.size
+        for kind, size in zip(KINDS, sizes, strict=True):
+            self._parts[kind] = (start, size)
+            start += size * _ENTRY_BYTES
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._file.close()
+
+    def find(self, kind: KeyKind, value: str) -> list[int]:
+        """The positions, from 0 and rising, of lines that may be meant: to be read and compared. Of a host every line
+        of the blocks that it is in. Ids and digests with ``sha256:`` before them. Raises LookupDamaged."""
+        found = self._found(kind, fingerprint(kind, host_of(f"//{value}") if kind == "host" else value))
+        if kind != "host":
+            return found
+        return [
+            line for block in found for line in range(block * BLOCK_LINES, min((block + 1) * BLOCK_LINES, self.count))
+        ]
+
+    def host_blocks(self, host: str) -> list[int]:
+        """The numbers of the blocks of 4,096 lines that may hold lines of a host. Raises LookupDamaged."""
+        return self._found("host", fingerprint("host", host_of(f"//{host}")))
+
+    def _found(self, kind: KeyKind, sought: int) -> list[int]:
+        start, size = self._parts[kind]
+        low, high = 0, size
+        while low < high:
+            middle = (low + high) // 2
+            if self._entry(start, middle) >> 16 < sought:
+                low = middle + 1
+            else:
+                high = middle
+        found: list[int] = []
+        while low < size and (entry := self._entry(start, low)) >> 16 == sought:
+            found.append(entry & 0xFFFF)
+            low += 1
+        if any(position >= self.count for position in found):
+            raise LookupDamaged(f"{self.path} is damaged: it names a line that is not there; delete it")
+        return found
+
+    def _entry(self, start: int, number: int) -> int:
+        place = start + number * _ENTRY_BYTES
+        return int.from_bytes(self._file[place : place + _ENTRY_BYTES])
