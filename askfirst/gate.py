@@ -114,8 +114,8 @@ class Gate:
     # -- the two questions ---------------------------------------------------------------------------------------
 
     def recall(self, intent: Intent) -> Recalled | None:
-        """What ``before_fetch`` would say without looking, when everything it needs is at hand and fresh; else None. Not
-        recorded."""
+        """What ``before_fetch`` would say without looking, when everything it needs is at hand and fresh; else None.
+        Not recorded."""
         if self.hearing.asks_registries or self.hearing.said_elsewhere(intent.url):
             return None
         now = self._clock()

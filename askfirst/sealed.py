@@ -484,10 +484,21 @@ def _layout(stored: bytes) -> _Layout:
     """Raises SealedError for what is no template."""
     shape, _, form = stored.partition(b"\0")
     take, own = _places(shape)
-    asked = form.replace(b"%%", b"")
-    if asked.count(b"%") != len(shape) or asked.count(b"%b") != len(shape):
+    if _holes_in(form) != len(shape):
         raise SealedError("a template asks for more than to be filled in")
     return b'{"id":"sha256:%b","url":"%b' + form, take, own
+
+
+def _holes_in(form: bytes) -> int:
+    """How many ``%b`` there are; -1 where a per cent sign asks for anything else, such as a width."""
+    holes = 0
+    pieces = iter(form.split(b"%")[1:])
+    for piece in pieces:
+        if piece[:1] == b"b":
+            holes += 1
+        elif piece or next(pieces, None) is None:
+            return -1
+    return holes
 
 
 @lru_cache(maxsize=1_024)

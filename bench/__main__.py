@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from bench.keep import measure as keep_figures
 from bench.rounds import RESULTS, Row, keep, of_colleague, say, table
 
-PARTS = ("robots", "decision", "signals", "cold", "crawl")
+PARTS = ("robots", "decision", "signals", "cold", "crawl", "review", "report", "audit")
 TOLD = "keep"
 
 

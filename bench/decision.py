@@ -4,8 +4,8 @@ Both are asked as Scrapy asks them: ``process_request`` of the middleware in a r
 fetched a page and so knows the origin's robots.txt by its own code. The URLs are many and allowed; each Request is new
 and its URL parsed before, as the scheduler leaves it.
 
-The record is put aside (``NoRecord``), the line of the log included, as Scrapy's middleware keeps none. The figure with
-the real log and evidence is shown beside it.
+The record is put aside (``NoRecord``), the line of the log included, as Scrapy's middleware keeps none. What the record
+costs is told by bench.audit, and in whole crawls by bench.crawl.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from twisted.python.failure import Failure
 from askfirst.wiring import open_gate
 from bench import servers
 from bench.robots import robots_file
-from bench.rounds import Row, at_most, in_shuffled_rounds, median_ratio, say, shown
+from bench.rounds import Row, at_most, in_shuffled_rounds, median_ratio, say
 from middlewares import RightsFetchMiddleware
 from middlewares.door import Door
 
@@ -105,12 +105,8 @@ def _run(answer: Coroutine[Any, Any, None]) -> None:
 # -- the contestants, each in a crawl of its own ----------------------------------------------------------------------
 
 
-async def _theirs(crawler: Crawler, site: str) -> Asks:  # noqa: ARG001 - all three have one shape
+async def _theirs(crawler: Crawler, site: str) -> Asks:  # noqa: ARG001 - both have one shape
     return _placed(crawler, RobotsTxtMiddleware)
-
-
-async def _recorded(crawler: Crawler, site: str) -> Asks:  # noqa: ARG001 - the same
-    return _placed(crawler, RightsFetchMiddleware)
 
 
 async def _bare(crawler: Crawler, site: str) -> Asks:
@@ -132,7 +128,6 @@ def _placed(crawler: Crawler, of: type[Asks]) -> Asks:
 CONTESTANTS: Mapping[str, tuple[Callable[[Crawler, str], Awaitable[Asks]], dict[str, Any]]] = {
     "scrapy": (_theirs, OBEYING),
     "bare": (_bare, ASKING),
-    "recorded": (_recorded, ASKING),
 }
 
 
@@ -192,12 +187,6 @@ def _rows(rules: int, found: Mapping[str, Sequence[float]]) -> list[Row]:
             median_ratio(found["bare"], found["scrapy"]),
             BOUNDS[rules],
             ours=us["bare"],
-            theirs=us["scrapy"],
-        ),
-        shown(
-            "  the same, log and evidence written",
-            median_ratio(found["recorded"], found["scrapy"]),
-            ours=us["recorded"],
             theirs=us["scrapy"],
         ),
     ]

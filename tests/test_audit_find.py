@@ -13,14 +13,20 @@ import pytest
 import typer
 
 from askfirst.audit.find import FINGERPRINTS, Answer, find, passage, question_of
+from askfirst.audit.proof_file import check
 from askfirst.cli import audit_find
 from askfirst.cli.audit_find import answer_to_json, lines_of
 from askfirst.items import line_of, read_items
 from askfirst.pictures import PicturesMissingError, require_pdq
-from askfirst.rights.model import Stage
+from askfirst.rights.decide import decide
+from askfirst.rights.model import Intent, Purpose, Stage
+from askfirst.rights.origins import origin_of
+from askfirst.rights.policy import PROFILES
+from askfirst.rights.read import read
 from askfirst.sealed import Sealed, seal
-from askfirst.wiring import SettingsError
-from tests.planted_record import PICTURE_URL, POEM, POEM_URL, Run, plant, response, robots
+from askfirst.standing import Standing
+from askfirst.wiring import SettingsError, open_record
+from tests.planted_record import AGENT, PICTURE_URL, POEM, POEM_URL, Run, at, plant, response, robots
 
 try:
     require_pdq()
@@ -204,7 +210,11 @@ class TestPictures:
         assert answer.total == 2
         (like,) = answer.likenesses.values()
         assert (like.sha256, like.attitude) == (hashlib.sha256(picture).hexdigest(), "as it is")
-        assert "bits differ" in said(answer)
+        text = said(answer)
+        assert text.startswith(
+            "WITHDRAWN: it was kept, and is no more part of the dataset (a picture like it: look at both)"
+        )
+        assert f"  like the kept picture sha256:{like.sha256}, as it is: {like.distance} of 256 bits differ\n" in text
 
     def test_a_mirrored_copy(self, out: Path, tmp_path: Path, picture: bytes) -> None:
         """The answer names the attitude."""
@@ -372,6 +382,27 @@ class TestCommand:
         told = json.loads(capsys.readouterr().out)
         assert (told["answer"], told["kind"], told["latest"]["verdict"]) == ("refused", "url", "refuse")
         assert told["latest"]["explanation"].startswith("REFUSE  https://noai.example/x\n")
+
+    async def test_the_proof(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """With --prove the answer comes with a proof that holds by itself."""
+        url = "https://noai.example/x"
+        seen = response(url, "2026-09-02", NOAI_BODY, (("X-Robots-Tag", "noai"),))
+        intent = Intent(url=url, agent=AGENT, purpose=Purpose.TRAIN)
+        policy = PROFILES["opt-out"]
+        decision = decide(intent, read(intent, [seen], policy), policy, stage=Stage.KEEP, at=at("2026-09-02T00:00:01"))
+        record = open_record(tmp_path / "out", run="20260902T000000Z-1-aaaaaa", keys=tmp_path / "keys")
+        unsaid = Standing(origin_of(url), (), (), at("2026-09-03"), b"")
+        await record.write(decision, unsaid, [seen])
+        record.close()
+        proof, copy = tmp_path / "proof.json", tmp_path / "copy.html"
+        copy.write_bytes(NOAI_BODY)
+        audit_find.find(tmp_path / "out", str(copy), prove=proof)
+        assert f"proof: {proof} (askfirst audit check-proof" in capsys.readouterr().out
+        checked = check(proof.read_bytes())
+        assert (checked.faults, checked.recorded and checked.recorded.decision.id) == ([], decision.id)
+        audit_find.find(tmp_path / "out", "nobody.example", prove=tmp_path / "none.json")
+        assert "proof: none, because no decision was found" in capsys.readouterr().out
+        assert not (tmp_path / "none.json").exists()
 
     def test_strangers_words_are_made_safe(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Control characters from the wire do not reach the terminal."""

@@ -12,10 +12,10 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 
 from askfirst.appended import AppendedFile
-from askfirst.rights.model import Document, Kind, Observation
 from askfirst.asking import harmless, read_asking, write_ask
 from askfirst.domains import registrable_domain
 from askfirst.items import Item, Withdrawal, line_of, read_items, write_table
+from askfirst.rights.model import Document, Kind, Observation
 from crawler.kept_warc import response_record, warcinfo
 from crawler.totals import summarize
 from tests.noticing import until_noticed

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from askfirst.audit.verify import verify
 
+from askfirst.audit.verify import verify
 from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.ledger.manifest import Entry, read_entries

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from askfirst.ledger.merkle import leaf_hash, root_of
 from askfirst.lookup import Lookup
-from askfirst.sealed import BLOCK_LINES, GROUP_LINES, Sealed, SealedError, seal
+from askfirst.sealed import BLOCK_LINES, GROUP_LINES, Sealed, SealedError, _layout, seal
 from bench.audit import crawl_of
 
 DIGEST = "5f" * 32
@@ -160,6 +160,12 @@ class TestComingBack:
                 lookup.find("url", told["url"])
             )
             assert lookup.host_blocks(told["url"].split("/")[2]) == [0]
+
+    @pytest.mark.parametrize("form", [b"%999999999999b", b"%%%5b%%b", b"%s", b"%", b"%(x)b", b"%*b", b"%b%b"])
+    def test_a_template_that_asks_for_more(self, form: bytes) -> None:
+        """A file cannot make a template ask for a width, another part or one hole more: that is damage."""
+        with pytest.raises(SealedError, match="asks for more than to be filled in"):
+            _layout(b"\x04\0" + form)
 
 
 class TestSealing:

@@ -105,7 +105,9 @@ def lines_of(answer: Answer) -> Iterator[str]:
     """The answer, ready for a terminal: what is from the wire has no control characters."""
     question = answer.question
     name = shown(question.what if len(question.what) <= 200 else question.what[:200] + "…")
-    yield f"{_HEADLINES[answer.state]}  {name}"
+    exact = any(f"sha256:{place.item.sha256}" in question.digests for place in answer.places.values())
+    likely = " (a picture like it: look at both)" if answer.likenesses and answer.places and not exact else ""
+    yield f"{_HEADLINES[answer.state]}{likely}  {name}"
     if question.digests and question.kind == "file":
         yield f"  {min(question.digests)}"
     yield from _likenesses(answer)

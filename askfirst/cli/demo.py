@@ -32,8 +32,8 @@ from askfirst.edges.evidence_warc import read_evidence
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import utc_now
 from askfirst.ports import EdgeError
-from askfirst.rights.consent import parse_record
 from askfirst.report.writing import write_report
+from askfirst.rights.consent import parse_record
 from askfirst.rights.model import Kind
 from askfirst.wiring import SettingsError
 
