@@ -21,12 +21,14 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
 MAX_DISTANCE: Final = 31
@@ -101,7 +103,7 @@ def fingerprint(body: bytes) -> Fingerprint | Unreadable:
 def attitudes(body: bytes) -> tuple[Fingerprint, ...] | Unreadable:
     """The fingerprints of a picture in its eight attitudes, named by ATTITUDES. As ``fingerprint`` otherwise."""
     require_pdq()
-    import numpy  # noqa: ICN001, PLC0415 - optional extra
+    import numpy as np  # noqa: PLC0415 - optional extra
     import pdqhash  # noqa: PLC0415 - optional extra
 
     pixels = _pixels(body)
@@ -109,9 +111,9 @@ def attitudes(body: bytes) -> tuple[Fingerprint, ...] | Unreadable:
         return pixels
     found: list[Fingerprint] = []
     # the pixels are turned, and not the spectrum as pdqhash.compute_dihedral does, which is further off
-    for shown in (pixels, numpy.fliplr(pixels)):
+    for shown in (pixels, np.fliplr(pixels)):
         for turns in range(4):
-            vector, quality = pdqhash.compute(numpy.ascontiguousarray(numpy.rot90(shown, turns)))
+            vector, quality = pdqhash.compute(np.ascontiguousarray(np.rot90(shown, turns)))
             found.append(Fingerprint(_bits(vector), int(quality)))
     return tuple(found)
 
@@ -137,13 +139,13 @@ def is_picture(body: bytes, media_type: str | None) -> bool:
     return body.startswith(begins) or (body[:4] == b"RIFF" and body[8:12] == b"WEBP") or body[4:8] == b"ftyp"
 
 
-def _bits(vector: object) -> int:
-    return int("".join("1" if bit else "0" for bit in vector), 2)  # type: ignore[attr-defined]  # a numpy array
+def _bits(vector: Iterable[object]) -> int:
+    return int("".join("1" if bit else "0" for bit in vector), 2)
 
 
-def _pixels(body: bytes) -> object | Unreadable:
+def _pixels(body: bytes) -> NDArray[np.uint8] | Unreadable:
     """Rows of red, green and blue as a numpy array."""
-    import numpy  # noqa: ICN001, PLC0415 - optional extra
+    import numpy as np  # noqa: PLC0415 - optional extra
     from PIL import Image, ImageOps  # noqa: PLC0415 - optional extra
 
     try:
@@ -160,7 +162,7 @@ def _pixels(body: bytes) -> object | Unreadable:
             picture.thumbnail((SIDE, SIDE))
             if min(picture.size) < LEAST_SIDE:
                 return Unreadable("too narrow to say anything")
-            return numpy.asarray(picture)
+            return np.asarray(picture)
     except MemoryError:
         return Unreadable("more than there is memory for")
     except Exception as error:  # noqa: BLE001 - a decoder's errors on strangers' bytes are of any kind

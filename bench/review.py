@@ -2,7 +2,8 @@
 
 The file is made as crawlers make them, one gzip member a record: pages of 4 to 30 KB of text that compresses like
 prose, over a few hundred hosts, each with its robots.txt before its pages; some pages refuse in a header or a meta.
-Theirs iterates the responses with their HTTP parsed and their bodies read. Ours judges every one of them for training
+Theirs iterates the responses with their HTTP parsed and their bodies read. Processor time is compared, not the clock on
+the wall: both are one thread that computes, and machines are shared. Ours judges every one of them for training
 under ``opt-out``, and sums up; it writes no findings.
 
     python -m bench.review

@@ -130,6 +130,16 @@ def test_another_version_is_told_apart(out: Path, tmp_path: Path) -> None:
     assert asked(out, POEM_URL).state == "kept"
 
 
+def test_where_a_redirect_led(tmp_path: Path) -> None:
+    """An item is found by the address that it came from in the end, with the decision about the one that was asked."""
+    run = Run(tmp_path, "r")
+    seen = response("https://b.example/new", "2026-09-01", b"<p>moved")
+    run.keep(seen, run.decide("https://a.example/old", "2026-09-01", [seen]))
+    for what in ("https://b.example/new", "b.example"):
+        answer = asked(tmp_path, what)
+        assert (answer.state, answer.total, answer.addresses) == ("kept", 1, {"https://a.example/old"})
+
+
 class TestSites:
     """A site is a host and what is below it."""
 
@@ -422,6 +432,7 @@ class TestCommand:
             ("a.example", "x" * 40, "name either WHAT"),
             ("no/such/file", None, "there is no such file, and it is no URL"),
             ("", None, "there is no such file"),
+            ("a/" * 5_000, None, "there is no such file"),
             ("a.example:99999", None, "is no host"),
         ],
     )

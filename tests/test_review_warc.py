@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import http.server
+import random
 import shutil
 import subprocess
 import threading
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from askfirst.review import warc as warc_module
+from askfirst.review.codings import decoded
 from askfirst.review.evidence import Captures
 from askfirst.review.judge import Ears, Judges
 from askfirst.review.model import Fault, Finding, Outcome
@@ -472,13 +474,15 @@ def test_a_body_that_cannot_be_read_permits_nothing(tmp_path: Path) -> None:
     assert told["https://a.example/3"][0] is Outcome.REFUSED
 
 
-def test_a_bomb_is_read_as_far_as_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_read_as_far_as_the_bound() -> None:
     """What a coding unpacks to is bounded."""
-    monkeypatch.setattr(warc_module, "MAX_BODY_BYTES", 100_000)
-    body = gzip.compress(_NOAI + b" " * 5_000_000)
-    assert len(warc_module._decoded(body, [("Content-Encoding", "gzip")]) or b"") == 100_000
-    body = brotli.compress(_NOAI + b" " * 5_000_000)
-    assert len(warc_module._decoded(body, [("Content-Encoding", "br")]) or b"") == 100_000
+    body = _NOAI + b" " * 5_000_000
+    for coding, packed in {
+        "gzip": gzip.compress(body),
+        "br": brotli.compress(body),
+        "deflate": zlib.compress(body),
+    }.items():
+        assert decoded(packed, [("Content-Encoding", coding)], most_bytes=100_000) == body[:100_000]
 
 
 def _payload(body: bytes) -> tuple[str, str]:
@@ -486,6 +490,7 @@ def _payload(body: bytes) -> tuple[str, str]:
     return "WARC-Payload-Digest", f"sha1:{base64.b32encode(hashlib.sha1(body).digest()).decode()}"
 
 
+@pytest.mark.usefixtures("however_long")
 def test_a_revisit_has_the_body_that_it_names(tmp_path: Path) -> None:
     """By the payload digest; where that body is not in the input, a page is unknowable."""
     digest, other, missing = map(_payload, (_NOAI, PLAIN_PAGE, b"another body"))
@@ -515,6 +520,7 @@ def test_a_revisit_has_the_body_that_it_names(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.usefixtures("however_long")
 def test_a_robots_txt_that_was_not_sent_again_counts_at_its_time(tmp_path: Path) -> None:
     """A revisit of robots.txt renews what it said."""
     url, text = "https://a.example/robots.txt", b"User-agent: *\nDisallow: /\n"
@@ -675,3 +681,26 @@ def test_an_archive_by_wget_shows_exactly_what_was_planted(tmp_path: Path, site:
         f"{other}/private/1": (Outcome.UNKNOWABLE, None, "no-robots"),
     }
     assert {one.token for one in found} == {"Wget"}
+
+
+@pytest.mark.parametrize("name", ["a.warc", "a.warc.gz"])
+def test_whatever_is_broken_in_an_archive_is_a_fault_or_the_operators_mistake(tmp_path: Path, name: str) -> None:
+    """Bytes that are wrong anywhere never end in a traceback, and what is judged is judged by whole records."""
+    whole = archive(tmp_path / name, *REFUSING).read_bytes()
+    dice = random.Random(7)
+    told: list[str] = []
+    for _ in range(150):
+        broken = bytearray(whole)
+        for _ in range(dice.randint(1, 4)):
+            at = dice.randrange(len(broken))
+            broken[at : at + dice.choice((0, 1, 1, 9))] = dice.randbytes(dice.choice((0, 1, 1, 30)))
+        (tmp_path / name).write_bytes(broken)
+        try:
+            found, faults = review(tmp_path / name)
+        except SettingsError as error:
+            told.append(str(error))
+        else:
+            assert len(found) <= 5  # a robots.txt whose address is broken is a page
+            told += [fault.what for fault in faults]
+    assert len(told) > 50
+    assert not [one for one in told if "\n" in one]

@@ -31,11 +31,18 @@ class What(StrEnum):
 
 class Change(NamedTuple):
     """``at`` is the place now (of what was dropped: where it would stand), ``was`` the place it had when it was
-    written."""
+    written; of ``leaves`` that follow each other, the first's."""
 
     what: What
     at: int
     was: int | None
+    leaves: int = 1
+
+    @property
+    def place(self) -> int:
+        """By which it is told whether a checkpoint covers it."""
+        added = self.was is None or self.what in (What.ADDED, What.DUPLICATED)
+        return self.at if added or self.was is None else self.was
 
 
 def changes(noted: bytes, now: bytes) -> list[Change]:
@@ -55,7 +62,25 @@ def changes(noted: bytes, now: bytes) -> list[Change]:
         pairs += [(old_start + n, new_start + n) for n in range(shared)]
         gone += [(place, new_start + min(place - old_start, shared)) for place in range(old_start, old_end)]
         come += range(new_start, new_end)
-    return sorted(_told(old, new, gone, come, pairs), key=lambda change: (change.at, change.was or 0))
+    return _merged(sorted(_told(old, new, gone, come, pairs), key=lambda change: (change.at, change.was or 0)))
+
+
+def _merged(found: Sequence[Change]) -> list[Change]:
+    """What was dropped or added in one piece, as one."""
+    merged: list[Change] = []
+    for change in found:
+        last = merged[-1] if merged else None
+        if last is not None and last.what is change.what and _follows(last, change):
+            merged[-1] = last._replace(leaves=last.leaves + 1)
+        else:
+            merged.append(change)
+    return merged
+
+
+def _follows(last: Change, change: Change) -> bool:
+    if change.what is What.DROPPED and last.was is not None:
+        return change.at == last.at and change.was == last.was + last.leaves
+    return change.what is What.ADDED and change.at == last.at + last.leaves
 
 
 def _told(

@@ -1,6 +1,7 @@
 """The record as Parquet tables, for questions in SQL: decisions, what they looked at, items and withdrawals.
 
 What this module does not do: check the record (``askfirst audit verify`` does) or answer questions (docs/questions.md).
+It is long because it is one thing: the columns, and the quick way from a line to them.
 
 1. One row of ``decisions`` for each line of the log, in the order of runs and leaves; ``leaf`` is its index in the tree
    of its run. A line that is no decision is counted and left out.

@@ -99,13 +99,9 @@ def question_of(what: str) -> Question:
     SettingsError."""
     if "://" in what:
         return Question("url", what, urls=frozenset(_spellings(what)))
-    path = Path(what)
-    if path.is_file():
-        try:
-            body = path.read_bytes()
-        except OSError as error:
-            raise SettingsError(f"{what}: {error.strerror}; name a file that can be read") from None
-        return Question("file", what, digests=frozenset({_digest(body)}), body=body)
+    named = _file(what)
+    if named is not None:
+        return named
     whole = _HEX.fullmatch(what)
     if whole:
         name = "sha256:" + whole[1].lower()
@@ -125,6 +121,24 @@ def question_of(what: str) -> Question:
     raise SettingsError(
         f"{what!r}: there is no such file, and it is no URL, site, sha256 or decision id; a URL begins with https://"
     )
+
+
+def _file(what: str) -> Question | None:
+    """A file, if that is one; of a very large one only its digest. Raises SettingsError."""
+    path = Path(what)
+    try:
+        if not path.is_file():
+            return None
+    except OSError:  # a name that no file can have
+        return None
+    try:
+        with path.open("rb") as file:
+            digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            body = file.read(MOST_BODY_BYTES + 1)
+    except OSError as error:
+        raise SettingsError(f"{what}: {error.strerror}; name a file that can be read") from None
+    return Question("file", what, digests=frozenset({digest}), body=body if len(body) <= MOST_BODY_BYTES else b"")
 
 
 def passage(text: str) -> Question:
@@ -426,9 +440,12 @@ def _find_items(out: Path, answer: Answer, digests: frozenset[str], progress: Ca
             places[line.url].withdrawn_at = line.withdrawn_at
     if len(places) == MOST_PLACES:
         answer.looked_at.notes.append(f"only the first {MOST_PLACES:,} kept addresses are told; ask about one host")
-    if question.kind in {"url", "site"}:
-        return frozenset()
-    return frozenset(place.item.decision_id for place in places.values())
+    return frozenset(
+        place.item.decision_id
+        for place in places.values()
+        # what is found by its address is found among the decisions too, unless it was led elsewhere
+        if not (place.url in question.urls or (question.host and question.is_there(place.url)))
+    )
 
 
 def _find_decisions(
@@ -454,10 +471,11 @@ def _find_decisions(
         needles.append(f'"id":"{question.prefix}'.encode())
     many = frozenset(f"{one}".encode() for one in digests | ids) if len(needles) > FEW_NEEDLES else None
     host = question.host.encode()
+    led = frozenset(one.encode() for one in ids)
 
     def may_be_meant(line: bytes) -> bool:
         if host:
-            return host in line[: line.find(b'"decided_at"')].lower()
+            return host in line[: line.find(b'"decided_at"')].lower() or line[7:78] in led
         if many is not None:
             return line[7:78] in many or not many.isdisjoint(_DIGESTS.findall(line))
         return any(needle in line for needle in needles)

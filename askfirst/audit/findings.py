@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -93,8 +93,9 @@ def named(change: Change, file: str, kind: str, now_first: int, was_first: int) 
     was = 0 if change.was is None else change.was + was_first
     if change.what is What.DROPPED:
         where = f"before {kind} 1" if change.at == 0 else f"between {kind} {change.at} and {kind} {line}"
-        return Finding(f"{file} {where} (leaf {was})", "dropped")
-    place = f"{file} {kind} {line} (leaf {change.at + now_first})"
+        return Finding(f"{file} {where} ({_leaves(was, change.leaves)})", "dropped")
+    lines = f"{kind} {line}" if change.leaves == 1 else f"{kind}s {line} to {line + change.leaves - 1}"
+    place = f"{file} {lines} ({_leaves(change.at + now_first, change.leaves)})"
     if change.what is What.REORDERED:
         return Finding(place, f"reordered: it was leaf {was}")
     if change.what is What.DUPLICATED:
@@ -102,12 +103,9 @@ def named(change: Change, file: str, kind: str, now_first: int, was_first: int) 
     return Finding(place, str(change.what))
 
 
+def _leaves(first: int, count: int) -> str:
+    return f"leaf {first}" if count == 1 else f"leaves {first} to {first + count - 1}"
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def first_few(some: Iterable[str], most: int = 3) -> str:
-    """A few of them, in words."""
-    listed = list(some)
-    more = len(listed) - most
-    return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")

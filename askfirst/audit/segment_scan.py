@@ -72,6 +72,7 @@ def scan(job: Job) -> Scan:
     hashes: list[bytes] = []
     times: list[bytes] = []
     names: set[bytes] = set()
+    tails: set[bytes] = set()
     try:
         for lines in _batches(found):
             hashes += [sha256(b"\x00" + line).digest() for line in lines]
@@ -79,10 +80,12 @@ def scan(job: Job) -> Scan:
             for line in lines:
                 place = line.rfind(_LOOKED_AT)
                 if place > 0:
-                    looked = line[place + 24 : -3].split(_NEXT)
-                    names.update(looked)
+                    # what an origin's lines share stands first, and is taken apart once
+                    *shared, last = line[place + 24 : -3].rsplit(_NEXT, 1)
+                    tails.update(shared)
+                    names.add(last)
                     if job.with_items:
-                        _note_kept(line, place, looked, found)
+                        _note_kept(line, place, found)
     except SealedError as error:
         found.unreadable = str(error)
         return found
@@ -90,6 +93,8 @@ def scan(job: Job) -> Scan:
         found.unreadable = error.strerror or str(error)
         return found
     found.count = len(hashes)
+    for tail in tails:
+        names.update(tail.split(_NEXT))
     found.names = set(map(fingerprint, names))
     rows = rows_of(hashes)
     _note_roots(found, hashes, rows)
@@ -123,10 +128,10 @@ def lines_naming(segment: Segment, sought: set[bytes]) -> Iterator[tuple[int, by
                     yield position, name
 
 
-def _note_kept(line: bytes, place: int, looked: Sequence[bytes], found: Scan) -> None:
+def _note_kept(line: bytes, place: int, found: Scan) -> None:
     decision_id = line[14:78]
     if line[place - len(_KEPT) : place] == _KEPT:
-        for name in looked:
+        for name in line[place + 24 : -3].split(_NEXT):
             digest = _OWN_DIGEST.match(name)
             if digest is not None:
                 found.kept.add(kept_fingerprint(decision_id, digest[1]))

@@ -23,6 +23,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -107,14 +108,14 @@ class _Trees:
         return max(self.sizes(tree), default=0)
 
     def earliest(self) -> bytes:
+        """Before which nothing was decided: the time in the run's name, which is signed; else when it was opened."""
         told = _RUN_TIME.match(self.run.name)
-        starts = [] if self.opened is None else [self.opened.at - START_SLACK]
         if told is not None:
             try:
-                starts.append(datetime.strptime(told[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) - CLOCK_SLACK)
+                return _time_bytes(datetime.strptime(told[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) - CLOCK_SLACK)
             except ValueError:
-                return b""
-        return _time_bytes(max(starts)) if starts else b""
+                pass  # no time, then: a name that only looked like one
+        return b"" if self.opened is None else _time_bytes(self.opened.at - START_SLACK)
 
 
 class _Verifying:
@@ -128,6 +129,7 @@ class _Verifying:
         self._looks = Fingerprints()
         self._kept = Fingerprints()
         self._ids = Fingerprints()
+        self._named_looks = 0
         self._has_items = any((directory.out / "items").glob("*.jsonl"))
 
     def all(self, checkpoint: bytes | None, time_roots: bytes | None) -> Verification:
@@ -379,7 +381,7 @@ class _Verifying:
     ) -> None:
         explained = False
         for first, change in found:
-            where = first + (change.at if change.was is None else change.was)
+            where = first + change.place
             if bad is None and where < covered:
                 self._told.find(
                     f"leaves/{one.run.name}.{tree} leaf {where}",
@@ -444,7 +446,7 @@ class _Verifying:
 
     def _jobs(self, one: _Trees) -> Iterator[Job]:
         segments = one.run.segments
-        for segment, following in zip(segments, [*segments[1:], None], strict=True):
+        for segment, following in zip(segments, [*segments[1:], None], strict=False):
             first = segment.first
             end = None if following is None else following.first
             sizes = [size - first for size in one.sizes("decisions") if size > first and (end is None or size <= end)]
@@ -547,13 +549,14 @@ class _Verifying:
         missing = self._looks.missing(found.names)
         if not missing:
             return
-        for count, (position, name) in enumerate(_naming(found, missing)):
-            if count >= MOST_NAMED_LOOKS:
-                break
-            told = f'{{"digest":{name.decode("utf-8", "replace")}}}'
-            self._told.find(
-                f"{file} line {position + 1} (leaf {first + position})", f"relies on evidence that is not there: {told}"
-            )
+        if self._named_looks < MOST_NAMED_LOOKS:  # reading a segment again takes time
+            for position, name in islice(_naming(found, missing), MOST_NAMED_LOOKS - self._named_looks):
+                self._named_looks += 1
+                told = f'{{"digest":{name.decode("utf-8", "replace")}}}'
+                self._told.find(
+                    f"{file} line {position + 1} (leaf {first + position})",
+                    f"relies on evidence that is not there: {told}",
+                )
         self._told.find(file, f"{len(missing)} observations that it relies on are not in the evidence")
 
     def _tell_decisions(self, one: _Trees, state: _Joined) -> None:
@@ -564,7 +567,7 @@ class _Verifying:
         bad = self._judge(one, "decisions", state.roots, count)
         explained = state.is_explained
         for file, first, change in state.changes:
-            where = first + (change.at if change.was is None else change.was)
+            where = first + change.place
             before = len(self._told.findings)
             self._tell_changes(one, "decisions", file, "line", bad, count, [(first, change)], covered)
             explained = explained or len(self._told.findings) > before or where >= covered

@@ -65,7 +65,7 @@ def find(
     answer = _answered(folder, question, afresh)
     proof = None if prove is None else _prove(folder, answer, prove)
     if as_json:
-        typer.echo(json.dumps(answer_to_json(answer, proof), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(answer_to_json(answer, proof), indent=2))
         return
     console = Console(soft_wrap=True, highlight=False)
     for line in lines_of(answer):

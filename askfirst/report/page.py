@@ -6,6 +6,8 @@
    can run or be loaded.
 3. A table shows its first ``ROWS_SHOWN`` rows, and says how many it leaves out and which file has them all.
 4. house: words have a caret under the one that matters, as ``askfirst explain`` prints them.
+
+It is long and one thing: one function for each part of the page, and the cells that they are made of.
 """
 
 from __future__ import annotations

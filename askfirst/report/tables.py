@@ -48,7 +48,8 @@ class Files:
     def __init__(self, to: Path, name: str, schema: pa.Schema) -> None:
         self._to, self._name, self._schema = to, name, schema
         self._growing = {end: to / f".{name}.{end}.growing" for end in ("parquet", "csv")}
-        self._parquet = pq.ParquetWriter(self._growing["parquet"], schema, compression="zstd")
+        packed: list[str] | bool = [f.name for f in schema if pa.types.is_dictionary(f.type)] or True
+        self._parquet = pq.ParquetWriter(self._growing["parquet"], schema, compression="zstd", use_dictionary=packed)
         said = pa.schema([pa.field(f.name, NUMBER if f.type == NUMBER else TEXT) for f in schema])
         self._csv = pcsv.CSVWriter(self._growing["csv"], said)
 
@@ -130,7 +131,8 @@ class DecisionTable:
 
     def __init__(self, to: Path) -> None:
         self._files = Files(to, "decisions", self.SCHEMA)
-        self._rows: list[tuple[Path, int, Head, str, Ruling]] = []
+        self._rows: list[tuple[str, int, Head, str, Ruling]] = []
+        self._path, self._file = Path(), ""
         # packing and writing need no interpreter, so that the next lines are read meanwhile
         self._writer = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
@@ -157,14 +159,16 @@ class DecisionTable:
 
     def add(self, path: Path, number: int, head: Head, domain: str, ruling: Ruling) -> None:
         """One decision."""
-        self._rows.append((path, number, head, domain, ruling))
+        if path is not self._path:
+            self._path, self._file = path, path.name
+        self._rows.append((self._file, number, head, domain, ruling))
         if len(self._rows) >= ROWS_AT_ONCE:
             self._write()
 
     def _write(self) -> None:
         if not self._rows:
             return
-        paths, numbers, heads, domains, rulings = zip(*self._rows, strict=True)
+        names, numbers, heads, domains, rulings = zip(*self._rows, strict=True)
         self._rows.clear()
         because, index = _once(rulings)
         first = [ruling.reasons[0] if ruling.reasons else None for ruling in because]
@@ -180,7 +184,7 @@ class DecisionTable:
         self._writing = self._writer.submit(
             self._files.write,
             [
-                pa.array([_us(head.decided_at) for head in heads], type=pa.int64()).cast(TIME),
+                pa.array([head.decided_at for head in heads], type=TIME),
                 own(head.url for head in heads),
                 shared(ruling.ruled.stage for ruling in because),
                 shared(ruling.ruled.verdict for ruling in because),
@@ -194,7 +198,7 @@ class DecisionTable:
                 shared(_reference(ruling) for ruling in because),
                 until.take(index),
                 own(head.id for head in heads),
-                pa.array([path.name for path in paths], type=TEXT).dictionary_encode(),
+                pa.array(names, type=TEXT).dictionary_encode(),
                 pa.array(numbers, type=NUMBER),
             ],
         )
@@ -216,12 +220,6 @@ def _once(rulings: Sequence[Ruling]) -> tuple[list[Ruling], pa.Array]:
 
 def _reference(ruling: Ruling) -> str | None:
     return next((s.terms.reference for s in ruling.ruled.because if s.terms and s.terms.reference), None)
-
-
-def _us(at: datetime) -> int:
-    """Microseconds since 1970."""
-    since = at - EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 DOMAIN_NUMBERS = ("allowed", "deferred", "refused", "allowed_for_silence", "refused_for_silence", "items", "bytes")

@@ -8,6 +8,8 @@
    of notes the first ones are kept with their number.
 4. Items are as ``askfirst.items`` has them: the latest line of a URL, and none where it was withdrawn.
 5. A registry's answer is a document for each URL; it is counted under the registry's address.
+
+It is long and one thing: the parts of a line that are counted, and the one pass that counts them.
 """
 
 from __future__ import annotations
@@ -287,6 +289,7 @@ class _Reading:
         self._progress = progress
         self._rulings: dict[bytes, Ruling] = {}
         self._whom = Whom(tally.spill)
+        self._first, self._last = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
         self._head = msgspec.json.Decoder(Head).decode
         self._ruled = msgspec.json.Decoder(Ruled).decode
         self._whole = msgspec.json.Decoder(_Line).decode
@@ -305,6 +308,8 @@ class _Reading:
                 self._progress(tally.decisions)
         self._progress(tally.decisions)
         self._put_away()
+        if tally.decisions:
+            tally.first_at, tally.last_at = self._first, self._last
         self._items(out)
         tally.asking = self._whom.asking()
 
@@ -349,10 +354,10 @@ class _Reading:
         if at.tzinfo is not UTC:
             at = head.decided_at = at.replace(tzinfo=UTC) if at.tzinfo is None else utc(at)
         tally.decisions += 1
-        if tally.first_at is None or at < tally.first_at:
-            tally.first_at = at
-        if tally.last_at is None or at > tally.last_at:
-            tally.last_at = at
+        if at < self._first:  # noqa: PLR1730 - a call for each line is dear
+            self._first = at
+        if at > self._last:  # noqa: PLR1730 - the same
+            self._last = at
         tally.over_time.add(int(at.timestamp() // 1), ruling.verdict)
         ruling.times += 1
         ruling.first_url = ruling.first_url or head.url
@@ -454,8 +459,7 @@ def document(url: str) -> str:
 
 def domain_of(url: str) -> str:
     """The registrable domain of a URL, remembered by what stands before its path."""
-    begin = url.find("://")
-    end = url.find("/", begin + 3) if begin > 0 else -1
+    end = url.find("/", url.find("://") + 3)
     return _domain(url if end < 0 else url[:end])
 
 

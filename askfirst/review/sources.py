@@ -16,7 +16,8 @@ from askfirst.review.evidence import Captures
 from askfirst.review.judge import Ears
 from askfirst.review.model import Entry, Fault
 from askfirst.review.tables import Columns, Csv, Feed, Parquet
-from askfirst.review.warc import SUFFIXES, Archive, Warcs, archives, read_captures
+from askfirst.review.warc import Warcs, read_captures
+from askfirst.review.warc_records import SUFFIXES, Archive, archives
 from askfirst.rights.model import Kind
 from askfirst.wiring import SettingsError
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ AGENT_NAMES: Final = ("user_agent", "useragent", "user-agent")
 STATUS_NAMES: Final = ("status", "http_status", "fetch_status", "status_code")
 MAX_FIELD_CHARS: Final = 1_048_576
 _MILLISECONDS_FROM: Final = 100_000_000_000
+_NUMBER: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
 _BATCH_ROWS: Final = 8_192
 
 
@@ -237,14 +239,10 @@ def moment_of(value: object) -> datetime | None:
 def _moment_in(text: str) -> datetime | None:
     if text.isascii() and text.isdigit() and len(text) == 14:
         return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    try:
-        number = float(text)
-    except ValueError:
-        pass
-    else:
-        return None if is_day(text) else moment_of(number)
     if is_day(text):
         return None
+    if _NUMBER.fullmatch(text):
+        return moment_of(float(text))
     try:
         return _in_utc(datetime.fromisoformat(text.removesuffix(" UTC")))
     except ValueError:

@@ -16,28 +16,22 @@ stands under the paths of well-known documents as captures of these. It judges n
 
 from __future__ import annotations
 
-import importlib
-import io
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from fastwarc.warc import WarcRecord, WarcRecordType
 
+from askfirst.review.codings import decoded
 from askfirst.review.evidence import Captures
 from askfirst.review.judge import Ears
 from askfirst.review.model import Entry, Fault, Fetch, Heard
+from askfirst.review.warc_records import Archive, records
 from askfirst.rights.model import Document, Kind, Observation, Outage
-from askfirst.wiring import SettingsError
 
 MAX_BODY_BYTES: Final = 32 * 1_048_576
 READ_TWICE_BYTES: Final = 512 * 1_048_576
 MOST_ELSEWHERE_BYTES: Final = 1_048_576
-MAX_HEADER_BYTES: Final = 1_048_576
-SUFFIXES: Final = (".warc", ".warc.gz", ".wacz")
 _ASKFIRST_KIND: Final = "AskFirst-Kind"
 _TYPES: Final = WarcRecordType.response | WarcRecordType.revisit | WarcRecordType.warcinfo
 _TYPES_AND_REQUESTS: Final = _TYPES | WarcRecordType.request
@@ -45,7 +39,6 @@ _REQUEST: Final = int(WarcRecordType.request)
 _REVISIT: Final = int(WarcRecordType.revisit)
 _INFO: Final = int(WarcRecordType.warcinfo)
 _WEB: Final = ("http://", "https://", "HTTP", "Http")
-_GZIP: Final = b"\x1f\x8b\x08"
 _CHUNK_BYTES: Final = 65_536
 
 
@@ -66,67 +59,6 @@ class _Held(NamedTuple):
 class _Revisit(NamedTuple):
     payload: str
     response: Observation
-
-
-class Archive(NamedTuple):
-    """One WARC, in a file or in a zip. ``open`` gives it as a file."""
-
-    name: str
-    size_bytes: int
-    open: Callable[[], BinaryIO]
-    path: str | None = None
-
-
-def archives(path: Path) -> list[Archive]:
-    """The WARCs in a file. Raises SettingsError when it cannot be read, or is a zip without any."""
-    try:
-        if not zipfile.is_zipfile(path):
-            return [Archive(str(path), path.stat().st_size, lambda: path.open("rb"), str(path))]
-        with zipfile.ZipFile(path) as container:
-            found = [
-                Archive(f"{path}!{entry.filename}", entry.file_size, _in_zip(path, entry.filename))
-                for entry in container.infolist()
-                if entry.filename.endswith((".warc", ".warc.gz"))
-            ]
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror or error}; name a file that can be read") from None
-    except zipfile.BadZipFile as error:
-        raise SettingsError(f"{path}: is a broken zip ({error}); a WACZ is a zip with archive/*.warc.gz") from None
-    if not found:
-        raise SettingsError(f"{path}: is a zip without a .warc or .warc.gz; a WACZ has them in archive/")
-    return found
-
-
-def _in_zip(path: Path, name: str) -> Callable[[], BinaryIO]:
-    def opened() -> BinaryIO:
-        with zipfile.ZipFile(path) as container:
-            return io.BufferedReader(_Raw(container.open(name)))
-
-    return opened
-
-
-class _Raw(io.RawIOBase):
-    """A member of a zip as a raw stream."""
-
-    def __init__(self, member: IO[bytes]) -> None:
-        self._member = member
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # typeshed has Buffer
-        piece = self._member.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._member.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._member.tell()
 
 
 class Warcs:
@@ -155,6 +87,7 @@ class Warcs:
         self._payloads: dict[str, Heard] = {}
         self._bodies: dict[str, bytes] = {}
         self._revisited: list[tuple[str, Observation]] = []
+        self._has_revisits = False
         self.passed_over = 0
 
     def collect(self) -> None:
@@ -187,7 +120,7 @@ class Warcs:
             return False
         before = self._captures.added
         for archive in self._archives:
-            for record, _where in _records(archive, _TYPES, lambda _fault: None):
+            for record, _where in records(archive, _TYPES, lambda _fault: None):
                 if int(record.record_type) != _INFO and _url(record) in wanted:
                     self._capture(record, _url(record))
         return self._captures.added > before
@@ -243,7 +176,7 @@ class Warcs:
         told = self._told_agent(archive) if self._needs_agent else ""
         most_bytes = self._captures.most_bytes
         named: set[str] = set()
-        for record, where in _records(archive, _TYPES if told is not None else _TYPES_AND_REQUESTS, faults.append):
+        for record, where in records(archive, _TYPES if told is not None else _TYPES_AND_REQUESTS, faults.append):
             if faults:
                 yield from _new(faults, named)
             kind = int(record.record_type)
@@ -252,6 +185,7 @@ class Warcs:
             if kind == _REQUEST:
                 self._note_agent(record)
             elif kind != _INFO:
+                self._has_revisits = self._has_revisits or kind == _REVISIT
                 url = _url(record)
                 if not url.startswith(_WEB):
                     self.passed_over += 1
@@ -280,12 +214,12 @@ class Warcs:
         http = record.http_headers
         at, fields = record.record_date, record.headers
         headers = http.astuples()
-        decoded = _decoded(body, headers)
+        undone = decoded(body, headers, most_bytes=MAX_BODY_BYTES)
         response = Observation(
             document=Document(kind=Kind.RESPONSE, url=url, max_bytes=MAX_BODY_BYTES),
             status=http.status_code,
             headers=headers,
-            body=decoded or b"",
+            body=undone or b"",
             truncated=length > MAX_BODY_BYTES or fields.get("WARC-Truncated") is not None,
             observed_at=at or _UNDATED,
         )
@@ -294,8 +228,9 @@ class Warcs:
         if is_revisit:
             revisit = _Revisit(payload or "", _as_first(response))
         else:
-            heard = self._ears.hear(response, bodiless=decoded is None)
-            if payload is not None and decoded is not None:
+            heard = self._ears.hear(response, bodiless=undone is None)
+            # a long input is read the second time, and it is known whether anything refers to a body
+            if payload is not None and undone is not None and (self._once or self._has_revisits):
                 self._payloads[payload] = heard
         ids = () if told is not None else _ids(record)
         return _Held(url, at, response.status, where, heard, ids, told or None, revisit)
@@ -311,9 +246,9 @@ class Warcs:
         except OSError:
             body = b""
         headers = record.http_headers.astuples()
-        decoded = _decoded(body, headers)
-        broken = decoded is None or (len(body) < length and len(body) < MAX_BODY_BYTES)
-        whole = decoded or b""
+        undone = decoded(body, headers, most_bytes=MAX_BODY_BYTES)
+        broken = undone is None or (len(body) < length and len(body) < MAX_BODY_BYTES)
+        whole = undone or b""
         seen = Observation(
             document=Document(kind=Kind.WELL_KNOWN, url=url.partition("#")[0], max_bytes=most),
             status=None if broken else record.http_headers.status_code,
@@ -340,7 +275,7 @@ class Warcs:
 
     def _told_agent(self, archive: Archive) -> str | None:
         """Who asked, as the warcinfo at the beginning of an archive says."""
-        for record, _where in _records(archive, WarcRecordType.any_type, lambda _fault: None):
+        for record, _where in records(archive, WarcRecordType.any_type, lambda _fault: None):
             if int(record.record_type) != _INFO:
                 return None
             for line in record.reader.read(_CHUNK_BYTES).decode("utf-8", "replace").splitlines():
@@ -400,275 +335,3 @@ def _with_body(seen: Observation, body: bytes, *, status: int | None = None) -> 
         body=body,
         observed_at=seen.observed_at,
     )
-
-
-# -- codings ----------------------------------------------------------------------------------------------------------
-
-
-def _decoded(body: bytes, headers: Iterable[tuple[str, str]]) -> bytes | None:
-    """The body with its transfer and content codings undone, at most ``MAX_BODY_BYTES`` of it; None when that cannot
-    be. Archives often hold what was decoded already under the old fields: that is taken as it is."""
-    codings: list[str] = []
-    chunked = False
-    for name, value in headers:
-        if len(name) == 16 and name.lower() == "content-encoding":
-            codings += [coding.strip().lower() for coding in value.split(",")]
-        elif len(name) == 17 and name.lower() == "transfer-encoding":
-            chunked = chunked or "chunked" in value.lower()
-    if chunked:
-        body = _unchunked(body)
-    found: bytes | None = body
-    for coding in reversed(codings):
-        if found is None:
-            return None
-        found = _undone(found, coding)
-    return found
-
-
-def _undone(body: bytes, coding: str) -> bytes | None:
-    if coding in {"", "identity"} or not body:
-        return body
-    try:
-        if coding in {"gzip", "x-gzip"}:
-            return _inflated(body, 31) if body.startswith(_GZIP) else body
-        if coding == "deflate":
-            zlib_stream = len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
-            return _inflated(body, 15 if zlib_stream else -15)
-        if coding == "br" and _brotli is not None:
-            return _brotli(body)
-    except ValueError:
-        return body if body.lstrip()[:1] in {b"<", b"{"} else None
-    return None
-
-
-def _bounded_brotli() -> Callable[[bytes], bytes] | None:
-    """What undoes brotli, if a library for it is installed that can bound its output (1.2 and later). Raises
-    ValueError."""
-    try:
-        library = importlib.import_module("brotli")
-    except ImportError:
-        return None
-    if not hasattr(library.Decompressor, "can_accept_more_data"):
-        return None
-
-    def undone(body: bytes) -> bytes:
-        try:
-            return bytes(library.Decompressor().process(body, output_buffer_limit=MAX_BODY_BYTES))[:MAX_BODY_BYTES]
-        except library.error as error:
-            raise ValueError(str(error)) from None
-
-    return undone
-
-
-_brotli: Final = _bounded_brotli()
-
-
-def _inflated(body: bytes, bits: int) -> bytes:
-    try:
-        return zlib.decompressobj(bits).decompress(body, MAX_BODY_BYTES)
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
-
-
-def _unchunked(body: bytes) -> bytes:
-    """The body without its chunks (RFC 9112 section 7.1); as it is where it has none."""
-    pieces: list[bytes] = []
-    at = 0
-    while True:
-        end = body.find(b"\r\n", at, at + 1_024)
-        size = body[at:end].partition(b";")[0].strip() if end >= 0 else b""
-        try:
-            length = int(size, 16)
-        except ValueError:
-            return b"".join(pieces) if pieces and at >= len(body) else body
-        if length < 0 or not size.isalnum():
-            return body
-        if length == 0:
-            return b"".join(pieces)
-        pieces.append(body[end + 2 : end + 2 + length])
-        at = end + 4 + length
-
-
-# -- records, and what is wrong with them -----------------------------------------------------------------------------
-
-
-def _records(
-    archive: Archive, types: WarcRecordType, fault: Callable[[Fault], None]
-) -> Iterator[tuple[WarcRecord, str]]:
-    """The records of an archive with where they stand, past what is broken. Raises SettingsError when it cannot be
-    opened or is no WARC at all."""
-    name = archive.name
-    last = -1
-    file: BinaryIO | None = None
-    try:
-        while True:
-            source = file or archive.path
-            if source is None:
-                file = source = archive.open()
-            try:
-                records = ArchiveIterator(
-                    source, record_types=types, max_header_len=MAX_HEADER_BYTES, fsspec_args=False
-                )  # fmt: skip
-                for record in records:
-                    last = record.stream_pos
-                    yield record, f"{name}@{last}"
-            except OSError as error:
-                if error.errno is not None:
-                    raise
-                file = file or archive.open()
-                if last < 0 and not _begins_as_warc(file):
-                    raise SettingsError(
-                        f"{name}: is no WARC ({error}); name a .warc, .warc.gz or .wacz, or its --format"
-                    ) from None
-                broken = _broken(file, max(last, 0))
-                if broken is None:
-                    # the error is at the end of what can be unpacked
-                    break
-                fault(Fault(where=f"{name}@{broken}", what=f"is broken: {error}"))
-                following = _next_member(file, broken + 1)
-                if following is None:
-                    return
-                last = following
-                file.seek(following)
-                continue
-            break
-        file = file or archive.open()
-        cut = _cut_at_end(file, max(last, 0))
-        if cut is not None:
-            fault(Fault(where=f"{name}@{cut}", what="is cut short: the archive ends inside of this record"))
-    except OSError as error:
-        raise SettingsError(f"{name}: {error.strerror or error}; name a file that can be read") from None
-    finally:
-        if file is not None:
-            file.close()
-
-
-def _begins_as_warc(file: BinaryIO) -> bool:
-    file.seek(0)
-    head = file.read(_CHUNK_BYTES)
-    if head.startswith(_GZIP):
-        return _opens(head)
-    return head.startswith(b"WARC/")
-
-
-def _opens(member: bytes) -> bool:
-    try:
-        return zlib.decompressobj(31).decompress(member, 5) == b"WARC/"
-    except zlib.error:
-        return False
-
-
-def _broken(file: BinaryIO, start: int) -> int | None:
-    """Where the first record begins that cannot be unpacked, or that is no record; None where all can to the end."""
-    file.seek(start)
-    if file.read(3) != _GZIP:
-        return _no_record(file, start)
-    file.seek(start)
-    begins = at = start
-    left = head = b""
-    decoder = zlib.decompressobj(31)
-    while True:
-        piece = left or file.read(_CHUNK_BYTES)
-        if not piece:
-            return None
-        try:
-            found = decoder.decompress(piece)
-        except zlib.error:
-            return begins
-        head = (head + found[:8])[:5]
-        left = decoder.unused_data
-        at += len(piece) - len(left)
-        if decoder.eof:
-            if head != b"WARC/":
-                return begins
-            begins, head, decoder = at, b"", zlib.decompressobj(31)
-
-
-def _no_record(file: BinaryIO, start: int) -> int | None:
-    """The same in an archive that is not gzipped."""
-    at = start
-    while True:
-        file.seek(at)
-        head = file.read(_CHUNK_BYTES)
-        stop = head.find(b"\r\n\r\n")
-        length = _content_length(head[: max(stop, 0)])
-        if not head.strip() or (b"WARC/".startswith(head[:5]) and (stop < 0 or length is None)):
-            return None
-        if not head.startswith(b"WARC/") or stop < 0 or length is None:
-            return at
-        at += stop + 4 + length
-        file.seek(at)
-        at += 4 if file.read(4) == b"\r\n\r\n" else 0
-
-
-def _next_member(file: BinaryIO, start: int) -> int | None:
-    """Where the next gzip member begins that holds a record."""
-    file.seek(start)
-    window = b""
-    base = start
-    while True:
-        piece = file.read(_CHUNK_BYTES)
-        window += piece
-        found = window.find(_GZIP)
-        while found >= 0 and (len(window) - found > _CHUNK_BYTES // 2 or not piece):
-            if _opens(window[found : found + _CHUNK_BYTES // 2]):
-                return base + found
-            found = window.find(_GZIP, found + 1)
-        if not piece:
-            return None
-        keep = found if found >= 0 else max(0, len(window) - 2)
-        base += keep
-        window = window[keep:]
-
-
-def _cut_at_end(file: BinaryIO, last: int) -> int | None:
-    """Where the record begins inside of which the archive ends, None where it ends between records. ``last`` is where
-    the last record begins that was read."""
-    file.seek(last)
-    if file.read(3) == _GZIP:
-        return _cut_member(file, last)
-    end = file.seek(0, 2)
-    at = last
-    while at < end:
-        file.seek(at)
-        head = file.read(_CHUNK_BYTES)
-        if not head.strip():
-            return None
-        if not head.startswith(b"WARC/"):
-            return at if b"WARC/".startswith(head) else None
-        stop = head.find(b"\r\n\r\n")
-        length = _content_length(head[: max(stop, 0)])
-        if stop < 0 or length is None or at + stop + 4 + length > end:
-            return at
-        at += stop + 4 + length
-        file.seek(at)
-        at += 4 if file.read(4) == b"\r\n\r\n" else 0
-    return None
-
-
-def _content_length(head: bytes) -> int | None:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            return int(value)
-    return None
-
-
-def _cut_member(file: BinaryIO, last: int) -> int | None:
-    begins, left = last, b""
-    file.seek(last)
-    decoder = zlib.decompressobj(31)
-    at = last
-    while True:
-        piece = left or file.read(_CHUNK_BYTES)
-        if not piece:
-            return None if decoder.eof or at == begins else begins
-        try:
-            decoder.decompress(piece)
-        except zlib.error:
-            return None  # fastwarc read past it, so it is no record
-        left = decoder.unused_data
-        at += len(piece) - len(left)
-        if decoder.eof:
-            begins = at
-            decoder = zlib.decompressobj(31)
