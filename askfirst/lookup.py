@@ -12,6 +12,7 @@ for hosts the number of a block of lines. About 16 bytes a record.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -84,10 +85,8 @@ def fingerprint(kind: KeyKind, value: str) -> int:
     if kind in {"id", "digest"}:
         told = value.removeprefix("sha256:")
         if len(told) == 64:
-            try:
+            with contextlib.suppress(ValueError):  # no digest: as any other text
                 return int.from_bytes(bytes.fromhex(told)[:4])
-            except ValueError:
-                pass  # no digest: as any other text
     return zlib.crc32(value.encode("utf-8", "surrogatepass"))
 
 

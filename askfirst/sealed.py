@@ -2,14 +2,16 @@
 
 One row a line; a row group is four blocks, a trade between what lines share and what one proof unpacks. It knows how a
 line looks only to make it small; what it means is not its business, and a line that looks otherwise is kept as it is
-(``raw``). Packing and unpacking are one file because they are one format.
+(``raw``). Packing and unpacking are one thing, and so one file: the format.
 
 1. A line is its template with holes filled in: the decision's id, its URL, when it was decided, and the digests and
    times of what was observed for this URL alone. Templates repeat, per origin and ruling; holes do not.
 2. Before a file takes its name it was read again, and gave every line of the segment back.
 3. Blocks of 4,096 lines, aligned as the run's leaves are; the root over each block is in the file. Nothing here
    compares them: the audit does, with the roots that were signed.
-4. What is read is taken for hostile: one SealedError, never another exception; what a file claims to unpack to is
+4. ``python -m askfirst.sealed SEGMENT FIRST`` packs a segment and takes the plain text away: packing costs a
+   second or two, which a crawl gives to another process.
+5. What is read is taken for hostile: one SealedError, never another exception; what a file claims to unpack to is
    counted before it is unpacked.
 """
 
@@ -19,6 +21,7 @@ import contextlib
 import errno
 import json
 import os
+import sys
 from binascii import hexlify, unhexlify
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -770,3 +773,18 @@ def _say(path: Path, what: str, error: BaseException) -> NoReturn:
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def main() -> None:
+    """The command of rule 4."""
+    segment = Path(sys.argv[1])
+    os.nice(10)
+    try:
+        seal(segment, first=int(sys.argv[2]))
+        segment.unlink()
+    except OSError as error:
+        sys.exit(f"{segment} stays as it is: {error.strerror or error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 import askfirst.edges.decision_log as writing
-from askfirst.edges.decision_log import LEAF_BYTES, MerkleLog, read_log
+from askfirst.edges.decision_log import MerkleLog, read_log
 from askfirst.gate import utc_now
 from askfirst.ledger.checkpoints import Checkpoint, Head, open_checkpoint, read_notes
+from askfirst.ledger.growing import LEAF_BYTES
 from askfirst.ledger.manifest import CLOSED, OPENED, Entry, read_entries
 from askfirst.ledger.merkle import leaf_hash, root_of
 from askfirst.ledger.notes import SigningKey

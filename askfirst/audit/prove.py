@@ -24,7 +24,6 @@ from askfirst.ledger.merkle import (
     leaf_hash,
     node_hash,
     root_from_inclusion,
-    root_of,
     split,
 )
 from askfirst.ledger.notes import NoteError, Verifier
@@ -228,7 +227,7 @@ class _Blocks:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._sealed: dict[Path, Sealed] = {}
-        self._rows: dict[Path, list[list[bytes]]] = {}
+        self._rows: dict[tuple[Path, int], list[list[bytes]]] = {}
 
     def subtree(self, start: int, end: int) -> bytes:
         """The root over a range that the standard's division gives."""
@@ -248,11 +247,14 @@ class _Blocks:
             block_end = min((number + 1) * BLOCK_LINES, sealed.count)
             if inside == 0 and end - segment.first == block_end:
                 return sealed.block_root(number)
-            return root_of(map(leaf_hash, sealed.lines(number)[inside : inside + end - start]))
-        rows = self._rows.get(segment.path)
-        if rows is None:
-            rows = self._rows[segment.path] = rows_of([leaf_hash(line) for line in segment.lines()])
-        return _root_in(rows, start - segment.first, end - segment.first)
+            key = segment.path, number
+            if key not in self._rows:
+                self._rows[key] = rows_of([leaf_hash(line) for line in sealed.lines(number)])
+            return _root_in(self._rows[key], inside, inside + end - start)
+        key = segment.path, -1
+        if key not in self._rows:
+            self._rows[key] = rows_of([leaf_hash(line) for line in segment.lines()])
+        return _root_in(self._rows[key], start - segment.first, end - segment.first)
 
 
 def _root_in(rows: Sequence[Sequence[bytes]], start: int, end: int) -> bytes:

@@ -23,21 +23,23 @@ import asyncio
 import errno
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 from askfirst.appended import AppendedFile, run_file
 from askfirst.ledger.checkpoints import Checkpoint, Head
+from askfirst.ledger.growing import GrowingTree
 from askfirst.ledger.manifest import CLOSED, FILE_NAME, OPENED, Entry, append_entry, write_whole
-from askfirst.ledger.merkle import Tree, leaf_hash
+from askfirst.ledger.merkle import leaf_hash
 from askfirst.ledger.notes import SigningKey
 from askfirst.ports import EdgeError
 from askfirst.rights.wire import digest
-from askfirst.sealed import Sealed, SealedError, seal
+from askfirst.sealed import Sealed, SealedError
 
 GATHER_S = 0.003
 GATHER_LINES = 64
@@ -47,7 +49,6 @@ CHECKPOINT_LEAVES = 4_096
 SEGMENT_LINES = 65_536
 SEAL_FROM_BYTES = 8 * 1024 * 1024
 """What the last segment of a run must have to be sealed; a smaller one stays plain text."""
-LEAF_BYTES = 8
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -75,9 +76,9 @@ class MerkleLog:
         self._before_commit = before_commit
         self._stamp = stamp
         self._before_checkpoint: list[Callable[[], None]] = []
-        self._decisions = _GrowingTree(out / "leaves" / f"{run}.decisions")
-        self._evidence = _GrowingTree(out / "leaves" / f"{run}.evidence")
-        self._items = _GrowingTree(out / "leaves" / f"{run}.items")
+        self._decisions = GrowingTree(out / "leaves" / f"{run}.decisions")
+        self._evidence = GrowingTree(out / "leaves" / f"{run}.evidence")
+        self._items = GrowingTree(out / "leaves" / f"{run}.items")
         self._segment: AppendedFile | None = None
         try:
             self._segment = self._new_segment()
@@ -93,8 +94,7 @@ class MerkleLog:
         self._opened = False
         self._signed_at_s = time.monotonic()
         self._signed: tuple[Head, Head, Head] = (Head(), Head(), Head())
-        self._sealing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="askfirst-sealing")
-        self._sealed: list[Future[Path]] = []
+        self._sealing: list[subprocess.Popen[str]] = []
 
     # -- from the event loop -------------------------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class MerkleLog:
         full, self._segment = self._segment, None
         if full is not None:
             full.close()
-            self._sealed.append(self._sealing.submit(_sealed, full.path))
+            self._seal(full.path)
 
     def _next_segment(self) -> AppendedFile:
         """The segment after one that is full or gone. A folder that was taken away is not made again: whoever took it
@@ -318,12 +318,19 @@ class MerkleLog:
     def _seal_what_is_left(self) -> None:
         path = None if self._segment is None else self._segment.path
         if path is not None and path.exists() and path.stat().st_size >= SEAL_FROM_BYTES:
-            self._sealed.append(self._sealing.submit(_sealed, path))
-        self._sealing.shutdown(wait=True)
-        for done in self._sealed:
-            fault = done.exception()
-            if fault is not None:
-                _LOGGER.warning("a segment of the decision log stays as it is: %s", fault)
+            self._seal(path)
+        for process in self._sealing:
+            _, fault = process.communicate()
+            if process.returncode:
+                _LOGGER.warning("a segment of the decision log stays plain text: %s", fault.strip())
+
+    def _seal(self, path: Path) -> None:
+        command = [sys.executable, "-m", "askfirst.sealed", str(path), path.suffixes[-2][1:]]
+        try:
+            # a process of its own: packing is work for the interpreter, and this one has a crawl to run
+            self._sealing.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))  # noqa: S603  # our own
+        except OSError as error:
+            _LOGGER.warning("a segment of the decision log stays plain text: %s: %s", path, error)
 
     def _failure(self, error: OSError) -> EdgeError:
         path = self._out / "decisions" if self._segment is None else self._segment.path
@@ -333,43 +340,6 @@ class MerkleLog:
             f"cannot write the decision log {path}: {error.strerror or error}; "
             "check that its folder is there, can be written and has room",
         )
-
-
-class _GrowingTree:
-    """A tree, and eight bytes of each leaf hash in a file that proves nothing and that nothing waits for."""
-
-    def __init__(self, leaves: Path) -> None:
-        self._path = leaves
-        self._tree = Tree()
-        self._lock = threading.Lock()
-        self._file: int | None = None
-
-    @property
-    def size(self) -> int:
-        return self._tree.size
-
-    def add(self, hashes: Sequence[bytes]) -> None:
-        with self._lock:
-            start = self._tree.size
-            self._tree.extend(hashes)
-            try:
-                if self._file is None:
-                    self._path.parent.mkdir(parents=True, exist_ok=True)
-                    self._file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
-                os.pwrite(self._file, b"".join([leaf[:LEAF_BYTES] for leaf in hashes]), start * LEAF_BYTES)
-            except OSError as error:
-                # without them a change is found all the same, and named by its range
-                _LOGGER.debug("leaves of %s are not noted: %s", self._path, error)
-
-    def head(self) -> Head:
-        with self._lock:
-            return Head(self._tree.size, self._tree.root())
-
-    def close(self) -> None:
-        with self._lock:
-            file, self._file = self._file, None
-            if file is not None:
-                os.close(file)
 
 
 def _acknowledge(waiters: Sequence[asyncio.Future[None]], error: EdgeError | None) -> None:
@@ -385,14 +355,6 @@ def _acknowledge(waiters: Sequence[asyncio.Future[None]], error: EdgeError | Non
     loop = waiters[0].get_loop()
     if not loop.is_closed():
         loop.call_soon_threadsafe(tell)
-
-
-def _sealed(path: Path) -> Path:
-    """Seals a segment and takes its plain text away. Raises OSError and SealedError."""
-    first = int(path.suffixes[-2][1:])
-    sealed = seal(path, first=first)
-    path.unlink()
-    return sealed
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
