@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator as WarcioIterator
 
+from askfirst.audit.directory import evidence_records
+from askfirst.cdxj import write_cdxj
 from askfirst.edges import evidence_warc
 from askfirst.edges.evidence_warc import WarcEvidence, read_evidence
 from askfirst.ports import EdgeError, EvidenceStore
@@ -148,6 +151,10 @@ def _page(**members: Any) -> Observation:
     return _observation(**{"document": Document(kind=Kind.PAGE, url="https://museum.example/a"), **members})
 
 
+def _document(url: str, kind: Kind = Kind.PAGE) -> Document:
+    return Document(kind=kind, url=url)
+
+
 class TestOnce:
     def test_the_same_is_written_once(self, tmp_path: Path) -> None:
         """The same observation is written once; what differs in anything, in its time too, is kept."""
@@ -163,6 +170,63 @@ class TestOnce:
             _page(redirects=("https://museum.example/0",)),
         ]
         assert _kept(tmp_path, first, _page(fresh_s=7), *others, first, *others) == [first, *others]
+
+    def test_equal_bodies_are_kept_once(self, tmp_path: Path) -> None:
+        """A body that was kept before, under whatever address, is named and not written; all observations come back."""
+        body = b"<p>not found " * 100
+        seen = [_page(body=body, document=_document(f"https://h{number}.example/")) for number in range(5)]
+        seen += [
+            _page(body=body, document=_document("https://h.example/robots.txt", kind=Kind.WELL_KNOWN)),
+            _page(body=b"short"),
+        ]
+        assert _kept(tmp_path, *seen) == seen
+        told = (tmp_path / "run.warc").read_bytes()
+        assert told.count(body) == 1
+        assert told.count(b"WARC-Type: revisit\r\n") == 5
+        assert told.count(b"WARC-Refers-To-Target-URI: https://h0.example/\r\n") == 5
+
+    def test_equal_excerpts_of_other_pages_are_not_the_same(self, tmp_path: Path) -> None:
+        """An excerpt is named only by excerpts of the same page."""
+        words = b"<meta name=robots content=noai>" * 20
+        seen = [
+            _page(body=words, document=_document(f"https://h{number}.example/"), whole_digest="sha256:" + digit * 64)
+            for number, digit in enumerate("aab")
+        ]
+        assert _kept(tmp_path, *seen) == seen
+        assert (tmp_path / "run.warc").read_bytes().count(b"WARC-Type: revisit\r\n") == 1
+
+    def test_bodies_that_are_remembered_are_bounded_at_both_ends(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the writer has forgotten is written again, and the reader finds everything."""
+        monkeypatch.setattr(evidence_warc, "MAX_BODIES", 2)
+        seen = [
+            _page(body=b"%d" % (number % 3) * 300, document=_document(f"https://h/{number}")) for number in range(12)
+        ]
+        seen += [_page(body=b"0" * 300, document=_document(f"https://h/again/{number}")) for number in range(3)]
+        assert _kept(tmp_path, *seen) == seen
+        assert (tmp_path / "run.warc").read_bytes().count(b"WARC-Type: revisit\r\n") == 2
+
+    def test_a_body_whose_first_record_was_altered(self, tmp_path: Path) -> None:
+        """Neither the altered record nor what names it is used, and both are noted."""
+        body = b"<p>not found " * 100
+        _kept(tmp_path, _page(body=body), _page(body=body, document=_document("https://other.example/")))
+        path = tmp_path / "run.warc"
+        path.write_bytes(path.read_bytes().replace(body, body.replace(b"not", b"now", 1)))
+        notes: list[str] = []
+        assert list(read_evidence(tmp_path, note=notes.append)) == []
+        assert len(notes) == 2
+
+    def test_every_record_is_told_as_a_leaf(self, tmp_path: Path) -> None:
+        """The heads that are counted into the tree are those of the file, in its order, the first one too."""
+        heads: list[bytes] = []
+        store = WarcEvidence(tmp_path, run="run", clock=lambda: NOW, leaf=heads.append)
+        body = b"<p>not found " * 100
+        for number in range(3):
+            store.keep(_page(body=body, document=_document(f"https://h/{number}")))
+        store.close()
+        assert heads == [record.head for record in evidence_records(tmp_path / "run.warc")]
+        assert len(heads) == 4
 
     def test_memory_is_bounded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The oldest is forgotten, and then kept again; what is remembered does not grow."""
@@ -189,6 +253,36 @@ class TestOtherReaders:
                 records.append((record.rec_type, record.http_headers and record.http_headers.get_statuscode(), body))
         assert records[1:] == [("response", "200", b"plain text"), ("response", "599", b"")]
         assert records[0][0] == "warcinfo"
+
+    def test_an_index_leads_warcio_to_every_record(self, tmp_path: Path) -> None:
+        """The CDXJ beside the file is sorted, and warcio finds at each place the record that the line tells of."""
+        body = b"<p>not found " * 100
+        urls = ["https://b.example/x?q=1", "https://a.b.example:8443/", "http://www.a.example/Y", "https://[::1]/"]
+        _kept(tmp_path, *(_page(body=body, document=_document(url)) for url in urls))
+        lines = (tmp_path / "run.cdxj").read_text().splitlines()
+        assert lines == sorted(lines)
+        assert len(lines) == 4
+        found = {}
+        for line in lines:
+            key, digits, told = line.split(" ", 2)
+            entry = json.loads(told)
+            with (tmp_path / entry["filename"]).open("rb") as file:
+                file.seek(int(entry["offset"]))
+                record = next(iter(WarcioIterator(BytesIO(file.read(int(entry["length"]))))))
+            assert record.rec_headers.get_header("WARC-Target-URI") == entry["url"]
+            assert record.rec_headers.get_header("WARC-Payload-Digest") == entry["digest"]
+            found[entry["url"]] = (key, digits, entry["mime"], entry["status"])
+        digits = NOW.strftime("%Y%m%d%H%M%S")
+        assert found[urls[0]] == ("example,b)/x?q=1", digits, "text/html", "200")
+        assert found[urls[1]] == ("example,b,a:8443)/", digits, "warc/revisit", "200")
+        assert found[urls[2]] == ("example,a)/y", digits, "warc/revisit", "200")
+
+    def test_the_index_of_a_killed_run(self, tmp_path: Path) -> None:
+        """It is made of the file alone."""
+        _kept(tmp_path, _page())
+        told = (tmp_path / "run.cdxj").read_bytes()
+        (tmp_path / "run.cdxj").unlink()
+        assert write_cdxj(tmp_path / "run.warc").read_bytes() == told
 
     def test_fastwarc(self, tmp_path: Path) -> None:
         """fastwarc verifies both digests, and reads the HTTP head."""

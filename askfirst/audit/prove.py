@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,12 +106,12 @@ def _lines_with(segment: Segment, kind: KeyKind, value: str) -> Iterator[tuple[i
         try:
             with Lookup(segment.path.with_suffix(LOOKUP_SUFFIX)) as lookup:
                 positions = lookup.find(kind, value)
-            if positions:
-                sealed = Sealed(segment.path)
-                yield from _meant(((place, sealed.line(place)) for place in positions), kind, value)
+            sealed = Sealed(segment.path) if positions else None
+            found = [] if sealed is None else [(place, sealed.line(place)) for place in positions]
         except (LookupDamaged, IndexError):
-            pass  # the index is only a cache: every line is read instead
-        else:
+            found = None  # the index is only a cache: every line is read instead
+        if found is not None:
+            yield from _meant(iter(found), kind, value)
             return
     needle = (value.removeprefix("sha256:") if kind != "url" else value.rpartition("://")[2].partition("/")[0]).encode()
     yield from _meant(((place, line) for place, line in enumerate(segment.lines()) if needle in line), kind, value)
@@ -293,7 +293,18 @@ def _evidence(run: Run, recorded: Recorded) -> tuple[list[tuple[int, EvidenceRec
             f"{run.evidence}: {len(wanted) - len(found)} of the {len(wanted)} observations that the decision relied on "
             f"are not there; {_VERIFY}"
         )
-    return sorted(found.values(), key=lambda one: one[0]), _in(rows_of(hashes))
+    enclosed = sorted([*found.values(), *_named_by(run, found.values())], key=lambda one: one[0])
+    return enclosed, _in(rows_of(hashes))
+
+
+def _named_by(run: Run, found: Iterable[tuple[int, EvidenceRecord]]) -> Iterator[tuple[int, EvidenceRecord]]:
+    """Index and record of those that hold the bodies of revisits, unless they are among the found."""
+    wanted = {fields["WARC-Refers-To"] for _, record in found if "WARC-Refers-To" in (fields := record.fields())}
+    wanted -= {record.fields().get("WARC-Record-ID", "") for _, record in found}
+    if wanted:
+        for index, record in enumerate(evidence_records(run.evidence)):
+            if record.fields().get("WARC-Record-ID") in wanted:
+                yield index, record
 
 
 def _item(run: Run, recorded: Recorded) -> tuple[tuple[int, bytes] | None, Subtree]:

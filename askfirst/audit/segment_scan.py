@@ -81,9 +81,12 @@ def scan(job: Job) -> Scan:
                 place = line.rfind(_LOOKED_AT)
                 if place > 0:
                     # what an origin's lines share stands first, and is taken apart once
-                    *shared, last = line[place + 24 : -3].rsplit(_NEXT, 1)
-                    tails.update(shared)
-                    names.add(last)
+                    last = line.rfind(_NEXT, place)
+                    if last > 0:
+                        tails.add(line[place + 24 : last])
+                        names.add(line[last + 12 : -3])
+                    else:
+                        names.add(line[place + 24 : -3])
                     if job.with_items:
                         _note_kept(line, place, found)
     except SealedError as error:

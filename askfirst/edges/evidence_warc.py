@@ -1,7 +1,7 @@
 """Evidence in WARC 1.1 (ISO 28500:2017), one file per run: what was observed, readable by every WARC tool.
 
 An HTTP answer is a ``response`` record; what left no status, or cannot be written as HTTP, is a ``metadata`` record
-with a JSON block. What this module does not do: judge, sign, compress (a killed run leaves a readable file) or follow
+with a JSON block. Writing and reading are one thing: the format. What this module does not do: judge, sign, compress (a killed run leaves a readable file) or follow
 the evidence into decisions.
 
 1. ``keep`` returns when the whole record is in the operating system's hands; a record is one ``os.write``. What cannot
@@ -17,7 +17,12 @@ the evidence into decisions.
    looked at once, are not remembered. The same is: document, time, digest, status, headers, outage, redirects, and the
    words of an excerpt. A later look that saw the same is another observation: decisions name what they relied on by its
    time.
-5. house: records are put together by hand: an f-string takes a quarter of the time of fastwarc's writer, which sets
+5. The same bytes are kept once per run, as far as the last ``MAX_BODIES`` bodies go: whatever brings them again is a
+   ``revisit`` record (profile identical-payload-digest) that names the first one. The reader remembers as many, in the
+   same order, and so finds every one of them.
+6. ``evidence/<run>.cdxj`` says where each record is, sorted as archives sort: written when the run ends, and by
+   ``askfirst.cdxj`` for one that was killed.
+7. house: records are put together by hand: an f-string takes a quarter of the time of fastwarc's writer, which sets
    field by field. Records are read by fastwarc, and every block digest is checked.
 """
 
@@ -35,19 +40,25 @@ from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from fastwarc.warc import ArchiveIterator, WarcRecord
 
 from askfirst.appended import run_file
+from askfirst.cdxj import write_cdxj
 from askfirst.ports import EdgeError
 from askfirst.rights.model import Document, Kind, Observation, Outage
 from askfirst.rights.wire import parse_timestamp, timestamp
 
 MAX_SEEN = 32_768
+MAX_BODIES = 32_768
+REVISIT_FROM_BYTES = 256
+"""A shorter body is written again: naming it would take as many."""
+PROFILE = "http://netpreservation.org/warc/1.1/revisit/identical-payload-digest"
 MAX_FIELD_CHARS = 8_192
 _LOGGER = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class WarcEvidence:
@@ -68,6 +79,7 @@ class WarcEvidence:
         self._path = folder / f"{run}.warc"
         self._lock = threading.Lock()
         self._seen: dict[_Key, None] = {}
+        self._bodies: dict[str, str] = {}
         self._records = 0
         self._uuid_start = str(uuid.uuid4())[:24]
         try:
@@ -86,16 +98,19 @@ class WarcEvidence:
                     self._file.check()
                     if key in self._seen:
                         return
-                record = self._record(form, observation)
+                record, body_key, named = self._record(form, observation)
                 if self._file.is_new:
                     info = self._warcinfo()
                     self._file.append(info)
                     self._leaf(info[: info.index(b"\r\n\r\n") + 4])
                 self._file.append(record)
                 self._leaf(record[: record.index(b"\r\n\r\n") + 4])
+                if body_key is not None:
+                    _remember(self._bodies, body_key, named)
             except OSError as error:
                 # What was kept may be gone with its file: it is to be kept again.
                 self._seen.clear()
+                self._bodies.clear()
                 raise self._failure(error) from error
             if key is not None:
                 if len(self._seen) >= MAX_SEEN:
@@ -111,26 +126,43 @@ class WarcEvidence:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Ends the file; nothing can be kept afterwards."""
+        """Ends the file; nothing can be kept afterwards. Writes the index beside it."""
         try:
+            self.sync()
             self._file.close()
+            if self._records and self._path.exists():
+                write_cdxj(self._path)
         except OSError as error:
             raise self._failure(error) from error
 
-    def _record(self, form: _Form, observation: Observation) -> bytes:
+    def _record(self, form: _Form, observation: Observation) -> tuple[bytes, str | None, str]:
+        """The record; and where it is the first to hold a body, by what the body is known, and how it is named."""
         payload = f"WARC-Payload-Digest: {observation.digest}\r\n" if form.type == "response" else ""
         fields = (
             f"WARC-Target-URI: {form.uri}\r\n{payload}{form.fields}"
             f"AskFirst-Fresh-Seconds: {observation.fresh_s}\r\nContent-Type: {form.content_type}\r\n"
         )
-        return self._assemble(form.type, observation.observed_at, fields, form.head + form.body)
+        at = observation.observed_at
+        key = form.body_key(observation)
+        first = None if key is None else self._bodies.get(key)
+        if first is not None:
+            return self._assemble("revisit", at, f"WARC-Profile: {PROFILE}\r\n{first}{fields}", form.head), None, ""
+        record = self._assemble(form.type, at, fields, form.head + form.body)
+        named = (
+            f"WARC-Refers-To: {self._record_id()}\r\nWARC-Refers-To-Target-URI: {form.uri}\r\n"
+            f"WARC-Refers-To-Date: {timestamp(at)}\r\n"
+        )
+        return record, key, named
+
+    def _record_id(self) -> str:
+        return f"<urn:uuid:{self._uuid_start}{self._records:012x}>"
 
     def _assemble(self, record_type: str, at: datetime, fields: str, block: bytes) -> bytes:
         self._records += 1
         date = timestamp(at)
         head = (
             f"WARC/1.1\r\nWARC-Type: {record_type}\r\n"
-            f"WARC-Record-ID: <urn:uuid:{self._uuid_start}{self._records:012x}>\r\nWARC-Date: {date}\r\n"
+            f"WARC-Record-ID: {self._record_id()}\r\nWARC-Date: {date}\r\n"
             f"WARC-Block-Digest: sha256:{hashlib.sha256(block).hexdigest()}\r\n{fields}"
             f"Content-Length: {len(block)}\r\n\r\n"
         )
@@ -174,6 +206,21 @@ class _Form(NamedTuple):
             whole = observation.whole_digest is None and self.type == "response"
             body = (observation.digest if whole else hashlib.sha256(body).hexdigest()).encode("utf-8", "replace")
         return observation.observed_at, observation.digest, self.uri, self.fields, self.head, body
+
+    def body_key(self, observation: Observation) -> str | None:
+        """Equal for equal bodies; None for what is not worth naming."""
+        if self.type != "response" or len(self.body) < REVISIT_FROM_BYTES:
+            return None
+        if observation.whole_digest is None:
+            return observation.digest
+        return f"{observation.digest} {hashlib.sha256(self.body).hexdigest()}"
+
+
+def _remember(bodies: dict[str, T], key: str, value: T) -> None:
+    """Both ends of the file do this alike: what one still knows, the other does."""
+    if len(bodies) >= MAX_BODIES:
+        del bodies[next(iter(bodies))]
+    bodies[key] = value
 
 
 _Key = tuple[datetime, str, str, str, bytes, bytes]
@@ -282,6 +329,7 @@ def read_evidence(folder: Path, *, note: Callable[[str], None] = _LOGGER.warning
 
 
 def _read_file(path: Path, file: BinaryIO, note: Callable[[str], None]) -> Iterator[Observation]:
+    bodies: dict[str, int] = {}
     records = iter(ArchiveIterator(file, parse_http=False, max_header_len=1 << 20))
     while True:
         try:
@@ -301,11 +349,36 @@ def _read_file(path: Path, file: BinaryIO, note: Callable[[str], None]) -> Itera
             continue
         if "AskFirst-Kind" in fields:
             try:
+                if fields["WARC-Type"] == "revisit":
+                    block += _body_at(path, bodies[fields["WARC-Refers-To"]], fields)
+                elif len(block) >= REVISIT_FROM_BYTES and fields["WARC-Type"] == "response":
+                    body = block.partition(b"\r\n\r\n")[2]
+                    if len(body) >= REVISIT_FROM_BYTES and fields["WARC-Record-ID"] not in bodies:
+                        _remember(bodies, fields["WARC-Record-ID"], record.stream_pos)
                 observation = _observation(fields, block)
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 note(f"{path} at byte {record.stream_pos}: a record is not as it was written ({error}); it is left out")
             else:
                 yield observation
+
+
+def _body_at(path: Path, offset: int, fields: Mapping[str, str]) -> bytes:
+    """The body of the record that a revisit names. Raises ValueError when it is another."""
+    now = path.stat()
+    digest, told, block = _record_at(path, offset, (now.st_ino, now.st_size, now.st_mtime_ns))
+    if digest != fields["WARC-Payload-Digest"] or told != f"sha256:{hashlib.sha256(block).hexdigest()}":
+        raise ValueError("what it names is not the same")
+    return block.partition(b"\r\n\r\n")[2]
+
+
+@lru_cache(maxsize=64)  # the same page of an error, over and over
+def _record_at(path: Path, offset: int, state: tuple[int, ...]) -> tuple[str, str, bytes]:  # noqa: ARG001  # of the file: another, another answer
+    with path.open("rb") as file:
+        file.seek(offset)
+        record = next(iter(ArchiveIterator(file, parse_http=False, max_header_len=1 << 20)))
+        block: bytes = record.reader.read()
+        fields = dict(record.headers.items())
+        return fields.get("WARC-Payload-Digest", ""), fields.get("WARC-Block-Digest", ""), block
 
 
 def _fault(record: WarcRecord, fields: Mapping[str, str], block: bytes) -> str | None:

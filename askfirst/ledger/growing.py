@@ -1,7 +1,7 @@
 """A Merkle tree that grows while a run goes on, and the first eight bytes of each leaf hash in a file.
 
-The file says later which leaf was changed. It proves nothing, nothing waits for it, and without it a change is found all
-the same and named by its range. Safe to use from several threads.
+The file says later which leaf was changed. It proves nothing, nothing waits for it, and without it a change is found
+all the same and named by its range. Safe to use from several threads.
 """
 
 from __future__ import annotations
