@@ -10,7 +10,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 ENVIRONMENT = {**os.environ, "COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
-_BLOCK = re.compile(r"^(#+ askfirst ?([a-z ]*)\n+```text\n)(.*?)(\n```)", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^(#+ askfirst ?([a-z -]*)\n+```text\n)(.*?)(\n```)", re.MULTILINE | re.DOTALL)
 
 
 def help_of(name: str) -> str:

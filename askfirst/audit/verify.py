@@ -38,6 +38,7 @@ from askfirst.audit.differences import PREFIX_BYTES, Change, What, changes
 from askfirst.audit.directory import Directory, Run, evidence_records
 from askfirst.audit.findings import Verification, named
 from askfirst.audit.fingerprints import Fingerprints
+from askfirst.audit.indexes import index_faults
 from askfirst.audit.segment_scan import (
     SEGMENT_LINES,
     Job,
@@ -411,7 +412,10 @@ class _Verifying:
             if one.covered("evidence"):
                 self._told.find(file, f"is missing: checkpoints signed {one.covered('evidence')} records of evidence")
             return
+        before = len(self._told.findings)
         self._told.evidence += self._check_simple(one, "evidence", file, "record", self._evidence_leaves(one, path))
+        for where, what in index_faults(path) if len(self._told.findings) == before else ():
+            self._told.find(f"{self._name(path.with_suffix('.cdxj'))} {where}", what)
 
     def _evidence_leaves(self, one: _Trees, path: Path) -> Iterator[bytes]:
         file = self._name(path)

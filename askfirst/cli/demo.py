@@ -209,9 +209,7 @@ def _account(console: Console, example: str | None, out: Path) -> bool:
     verified = {policy: verify(out / policy) for policy in POLICIES}
     for policy, found in verified.items():
         answer = found.summary().splitlines()[-1]
-        line = Text(
-            f"{policy}: {found.records} decisions and {found.evidence} records of evidence under signed checkpoints, "
-        )
+        line = Text(f"{policy}: {found.records} decisions under signed checkpoints, ")
         console.print(line.append(answer, style="green" if found.whole else "red"), soft_wrap=True)
         page = write_report(out / policy, out / policy / "report", now=utc_now(), verified=answer).files[0]
         console.print(f"  its report, for a browser: {page}", soft_wrap=True)

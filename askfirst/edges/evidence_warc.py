@@ -1,8 +1,8 @@
 """Evidence in WARC 1.1 (ISO 28500:2017), one file per run: what was observed, readable by every WARC tool.
 
 An HTTP answer is a ``response`` record; what left no status, or cannot be written as HTTP, is a ``metadata`` record
-with a JSON block. Writing and reading are one thing: the format. What this module does not do: judge, sign, compress (a killed run leaves a readable file) or follow
-the evidence into decisions.
+with a JSON block. Writing and reading are one thing: the format. What this module does not do: judge, sign, compress (a
+killed run leaves a readable file) or follow the evidence into decisions.
 
 1. ``keep`` returns when the whole record is in the operating system's hands; a record is one ``os.write``. What cannot
    be written whole is cut off again. A file that was deleted under our hands is an error; when it is in its place
