@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from askfirst.audit.verify import verify as verify_record
 from askfirst.report.eu_summary import TEMPLATE, Provider
 from askfirst.report.writing import Report, write_report
 from askfirst.wiring import SettingsError, load_policy
@@ -35,6 +36,9 @@ def report(
     policy: Annotated[
         list[str] | None, typer.Option("--policy", help="For the template: a policy file that the crawl used.")
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify the record first, and say on the page what came of it.")
+    ] = False,
 ) -> None:
     """Write a report of a crawl's record: one page for a browser, and tables as CSV and Parquet."""
     if template not in (None, TEMPLATE):
@@ -43,9 +47,15 @@ def report(
         raise SettingsError(f"--provider, --model, --sme and --policy are for a template; add --template {TEMPLATE}")
     policies = {loaded.digest: loaded for loaded in map(load_policy, policy or [])}
     asked = None if template is None else Provider(name=provider, model=model, sme=sme, policies=policies)
+    verified = verify_record(folder).summary().splitlines()[-1] if verify else None
     with _watched() as progress:
-        made = write_report(folder, to or folder / "report", now=datetime.now(UTC), eu=asked, progress=progress)
-    tell(Console(soft_wrap=True, highlight=False), made)
+        made = write_report(
+            folder, to or folder / "report", now=datetime.now(UTC), verified=verified, eu=asked, progress=progress
+        )
+    console = Console(soft_wrap=True, highlight=False)
+    tell(console, made)
+    if verified is not None:
+        console.print(verified, markup=False)
 
 
 def tell(console: Console, made: Report) -> None:
