@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from askfirst.appended import AppendedFile
+from askfirst.edges import decision_log
 from askfirst.edges.cache_memory import MemoryCache
 from askfirst.gate import Gate, utc_now
 from askfirst.items import Item, line_of
@@ -91,6 +92,7 @@ class Dataset:
 
 async def decide_on(out: Path, pages: int | None) -> int:
     """Decides about so many pages, or without end; gives how often something could not be recorded."""
+    decision_log.CHECKPOINT_LEAVES = int(os.environ.get("RECORD_CHECKPOINT_LEAVES", decision_log.CHECKPOINT_LEAVES))
     record = open_record(out, run=RUN, clock=utc_now)
     dataset = Dataset(out, record)
     gate = Gate(agent=AGENT, policy=PROFILES["opt-out"], fetch=Web(), cache=MemoryCache(clock=time.time), record=record)

@@ -266,7 +266,14 @@ def test_a_writer_that_dates_back_what_it_signs(tmp_path: Path) -> None:
     head = Head(1, root_of([leaf_hash(line)]))
     first = Checkpoint(key_name=KEY.name, run=run, decisions=head, evidence=Head(), items=Head(), at=now)
     second = Checkpoint(
-        key_name=KEY.name, run=run, decisions=head, evidence=Head(), items=Head(), at=now - timedelta(hours=1), end=True
+        key_name=KEY.name,
+        run=run,
+        decisions=head,
+        evidence=Head(),
+        items=Head(),
+        at=now - timedelta(hours=1),
+        previous=digest(first.signed(KEY)),
+        end=True,
     )
     notes = [first.signed(KEY), second.signed(KEY)]
     (out / "checkpoints" / f"{run}.notes").write_bytes(b"".join(note + b"\n" for note in notes))

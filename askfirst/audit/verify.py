@@ -208,7 +208,9 @@ class _Verifying:
         for run in self._directory.runs:
             one = found[run.name] = _Trees(run, notes=run.notes())
             place = self._name(run.notes_path)
+            before = ""
             for number, note in enumerate(one.notes, start=1):
+                follows, before = before, digest(note)
                 try:
                     checkpoint = open_checkpoint(note, self._known)
                 except NoteError as error:
@@ -217,6 +219,11 @@ class _Verifying:
                 if checkpoint.run != run.name:
                     self._told.find(f"{place} note {number}", f"is of another run, {checkpoint.run}")
                     continue
+                if checkpoint.previous != follows:
+                    self._told.find(
+                        f"{place} note {number}",
+                        "does not follow the checkpoint before it: one was dropped, added or moved",
+                    )
                 one.checkpoints.append(checkpoint)
             self._told.checkpoints += len(one.checkpoints)
             self._told.runs += bool(run.segments)

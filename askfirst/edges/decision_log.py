@@ -93,6 +93,7 @@ class MerkleLog:
         self._thread: threading.Thread | None = None
         self._opened = False
         self._signed_at_s = time.monotonic()
+        self._last_note = ""
         self._signed: tuple[Head, Head, Head] = (Head(), Head(), Head())
         self._sealing: list[subprocess.Popen[str]] = []
 
@@ -279,6 +280,7 @@ class MerkleLog:
             evidence=evidence,
             items=items,
             at=self._clock(),
+            previous=self._last_note,
             end=end,
         ).signed(self._key)
         path = self._out / "checkpoints" / f"{self._run}.notes"
@@ -295,7 +297,7 @@ class MerkleLog:
                 raise
         finally:
             os.close(file)
-        self._signed, self._signed_at_s = heads, time.monotonic()
+        self._signed, self._signed_at_s, self._last_note = heads, time.monotonic(), digest(note)
         return note
 
     def _end(self) -> None:

@@ -1,7 +1,8 @@
 """Checkpoints (C2SP tlog-checkpoint) of a run's three trees, as the text of a signed note.
 
-The first three lines are the standard's: origin, size and root of the tree of decisions. Four extension lines follow:
-the trees of evidence and of kept items, the time, and ``end`` on the last one of a run that ended in order.
+The first three lines are the standard's: origin, size and root of the tree of decisions. Extension lines follow: the
+trees of evidence and of kept items, the time, the digest of the run's checkpoint before this one, and ``end`` on the
+last one of a run that ended in order.
 
 1. INVARIANT: one text, one checkpoint: ``parse(c.text()) == c``, and a text that reads the same is the same.
 2. house: the origin is ``<key name>/<run>``. The standard would have a key for each origin; our keys sign the logs of
@@ -41,6 +42,7 @@ class Checkpoint:
     evidence: Head
     items: Head
     at: datetime
+    previous: str = ""
     end: bool = False
 
     def text(self) -> str:
@@ -49,7 +51,9 @@ class Checkpoint:
             f"{self.key_name}/{self.run}\n{self.decisions.size}\n{_encoded(self.decisions.root)}\n"
             f"evidence {self.evidence.size} {_encoded(self.evidence.root)}\n"
             f"items {self.items.size} {_encoded(self.items.root)}\n"
-            f"at {timestamp(self.at)}\n" + ("end\n" if self.end else "")
+            f"at {timestamp(self.at)}\n"
+            + (f"previous {self.previous}\n" if self.previous else "")
+            + ("end\n" if self.end else "")
         )
 
     def signed(self, key: SigningKey) -> bytes:
@@ -61,7 +65,7 @@ class Checkpoint:
         """The checkpoint that a note's text is. Raises NoteError."""
         lines = text.split("\n")
         try:
-            origin, size, root, evidence, items, at, *last = lines
+            origin, size, root, evidence, items, at, *more = lines
             key_name, _, run = origin.partition("/")
             checkpoint = cls(
                 key_name=key_name,
@@ -70,9 +74,10 @@ class Checkpoint:
                 evidence=_head(*_extension(evidence, "evidence")),
                 items=_head(*_extension(items, "items")),
                 at=parse_timestamp(at.removeprefix("at ")),
-                end=last == ["end", ""],
+                previous=more[0].removeprefix("previous ") if more[0].startswith("previous ") else "",
+                end=more[-2:] == ["end", ""],
             )
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, IndexError):
             raise NoteError("the note is no checkpoint of an AskFirst record") from None
         if not run or checkpoint.text() != text:
             raise NoteError("the note is no checkpoint of an AskFirst record")
