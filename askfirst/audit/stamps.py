@@ -34,5 +34,5 @@ def read_stamp(token: bytes, note: bytes, roots: bytes | None = None) -> Stamp:
     except ImportError:
         return Stamp(cannot="the time stamp is not read: install askfirst[timestamps]")
     except ValueError as error:
-        return Stamp(fault=str(error))
+        return Stamp(fault=f"does not hold: {error}")
     return Stamp(at=at, is_checked=roots is not None)
