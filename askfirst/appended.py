@@ -42,6 +42,7 @@ class AppendedFile:
         self._made: tuple[int, int] | None = None
         self._whole_bytes = 0
         self._synced_bytes = 0
+        self._unsynced: OSError | None = None
         self._torn = False
         self._closed = False
         self._looked_at_s = 0.0
@@ -78,16 +79,25 @@ class AppendedFile:
                 self._open()
 
     def sync(self) -> None:
-        """Returns when everything appended so far is on the disk. May be called from another thread than ``append``."""
+        """Returns when everything appended so far is on the disk. May be called from another thread than ``append``.
+        INVARIANT: once it failed it fails for good: the system may have dropped the pages that it could not write, and
+        a second try would find nothing left to do."""
         with self._lock:
+            if self._unsynced is not None:
+                raise self._unsynced
             if self._file is None or self._synced_bytes == self._whole_bytes:
                 return
-            file, reached = os.dup(self._file), self._whole_bytes
+            file, reached, openings = os.dup(self._file), self._whole_bytes, self.openings
         try:
             os.fdatasync(file)
+        except OSError as error:
+            self._unsynced = error
+            raise
         finally:
             os.close(file)
-        self._synced_bytes = reached
+        with self._lock:
+            if openings == self.openings and reached <= self._whole_bytes:
+                self._synced_bytes = reached
 
     def cut_to(self, offset: int) -> None:
         """Takes back what was appended from there."""

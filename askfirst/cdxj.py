@@ -27,8 +27,10 @@ def write_cdxj(path: Path) -> Path:
             fields = dict(record.headers.items())
             before = None
             if fields.get("WARC-Type") in ("response", "revisit"):
-                head = record.reader.read().partition(b"\r\n\r\n")[0].decode("latin-1")
-                before = record.stream_pos, _cdxj_told(fields, head)
+                block = record.reader.read()
+                if len(block) == record.content_length and "WARC-Target-URI" in fields:  # else it was cut short
+                    head = block.partition(b"\r\n\r\n")[0].decode("latin-1")
+                    before = record.stream_pos, _cdxj_told(fields, head)
         if before is not None:
             lines.append(_cdxj_line(before, path.stat().st_size - before[0], path.name))
     index = path.with_suffix(".cdxj")

@@ -196,6 +196,7 @@ class MerkleLog:
                 self._segment.sync()
             except OSError:
                 self._segment.cut_to(place.offset)
+                self._segment = None  # a file that could not be synced once is not trusted again
                 raise
         except FileNotFoundError as error:
             fault = self._failure(error)
@@ -314,7 +315,7 @@ class MerkleLog:
         if self._stamp is not None:
             try:
                 (self._out / "checkpoints" / f"{self._run}.tsr").write_bytes(self._stamp(note))
-            except EdgeError as error:
+            except (EdgeError, OSError) as error:
                 _LOGGER.warning("the last checkpoint of %s has no time stamp: %s", self._run, error)
 
     def _seal_what_is_left(self) -> None:

@@ -55,7 +55,7 @@ MAX_SEEN = 32_768
 MAX_BODIES = 32_768
 REVISIT_FROM_BYTES = 256
 """A shorter body is written again: naming it would take as many."""
-PROFILE = "http://netpreservation.org/warc/1.1/revisit/identical-payload-digest"
+PROFILE = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 MAX_FIELD_CHARS = 8_192
 _LOGGER = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -128,8 +128,10 @@ class WarcEvidence:
     def close(self) -> None:
         """Ends the file; nothing can be kept afterwards. Writes the index beside it."""
         try:
-            self.sync()
-            self._file.close()
+            try:
+                self.sync()
+            finally:
+                self._file.close()
             if self._records and self._path.exists():
                 write_cdxj(self._path)
         except OSError as error:
