@@ -109,7 +109,10 @@ def test_a_forger_who_writes_the_digest_anew(proof: bytes) -> None:
         (replace(told, item=replace(told.item, line=told.item.line.replace("html", "xml"))), "the item is not in"),
         (replace(told, checkpoint=told.checkpoint.replace("\nat 2", "\nat 3")), "the checkpoint does not hold"),
         (replace(told, key=OTHER.verifier.vkey), "the checkpoint does not hold: it is signed by"),
-        (replace(told, stamp=base64.b64encode(b"no").decode()), "the time stamp does not hold: it is no time stamp answer"),
+        (
+            replace(told, stamp=base64.b64encode(b"no").decode()),
+            "the time stamp does not hold: it is no time stamp answer",
+        ),
         (replace(told, format="askfirst proof 9"), "it is of the format 'askfirst proof 9'"),
     ]
     for forged, fault in forgeries:
