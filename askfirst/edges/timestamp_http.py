@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import importlib.util
+import re
 import socket
 import ssl
 import threading
@@ -41,7 +42,8 @@ class HttpTimestamps:
     is none that can be asked, and where rfc3161-client is not installed."""
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        self._url = url
+        # neither a password nor a key in the query is anybody's to read in a log
+        self._shown = re.sub(r"//[^/]*@", "//", url.partition("?")[0])
         self._timeout_s = timeout_s
         try:
             parts = urlsplit(url)
@@ -103,7 +105,7 @@ class HttpTimestamps:
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=context)
 
     def _failure(self, what: str) -> EdgeError:
-        return EdgeError(f"time stamp authority {self._url} {what}; check the address, or ask another authority")
+        return EdgeError(f"time stamp authority {self._shown} {what}; check the address, or ask another authority")
 
 
 @contextlib.contextmanager
