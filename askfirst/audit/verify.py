@@ -646,10 +646,10 @@ class _Verifying:
         """What is wrong with an item by itself and with its decision."""
         try:
             item = _item.decode(line)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             try:
                 gone = _withdrawal.decode(line)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 return f"is no item: {error}"
             known = id_fingerprint(gone.decision_id.removeprefix("sha256:").encode()) in self._ids
             return None if known else f"withdraws {gone.url} without a decision"
