@@ -167,7 +167,7 @@ def _whole_lines(
                 continue
             if kept:
                 _item_line.decode(raw)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             note(f"{path} line {count} is no item: {error}; it is left out")
             continue
         yield line.url, int(moment.timestamp() * 1_000_000), kept, at

@@ -17,6 +17,7 @@ from askfirst.audit.proof_file import check
 from askfirst.cli import audit_find
 from askfirst.cli.audit_find import answer_to_json, lines_of
 from askfirst.items import line_of, read_items
+from askfirst.lookup import Lookup, LookupKeys, write_keys
 from askfirst.pictures import PicturesMissingError, require_pdq
 from askfirst.rights.decide import decide
 from askfirst.rights.model import Intent, Purpose, Stage
@@ -358,6 +359,25 @@ class TestSegments:
         answer = asked(sealed, POEM_URL)
         assert (answer.state, answer.looked_at.decisions, answer.looked_at.indexed) == ("kept", 11, 5)
         assert str(one.with_suffix("")) in "\n".join(answer.looked_at.notes)
+
+    def test_an_index_that_conceals(self, sealed: Path) -> None:
+        """An index without its entries, which belongs to its segment all the same, makes nothing never seen."""
+        for path in (sealed / "decisions").glob("*.lookup"):
+            with Lookup(path) as honest:
+                bound_to = honest.bound_to
+            write_keys(LookupKeys(), path, bound_to=bound_to)
+        answer = asked(sealed, "https://noai.example/x")
+        assert (answer.state, answer.total) == ("refused", 2)
+        assert (answer.looked_at.decisions, answer.looked_at.indexed) == (11, 0)
+
+    def test_an_item_line_that_is_no_text(self, out: Path) -> None:
+        """It is noted, and the others are read."""
+        path = max((out / "items").glob("*.jsonl"))
+        path.write_bytes(path.read_bytes() + b'{"url":"\xff"}\n')
+        answer = asked(out, POEM_URL)
+        assert answer.state == "kept"
+        assert any("is no item line" in note for note in answer.looked_at.notes)
+        assert POEM_URL in {item.url for item in read_items(out, note=lambda _: None)}
 
     def test_a_line_that_was_cut_short(self, out: Path) -> None:
         """It is noted, and the others are read."""

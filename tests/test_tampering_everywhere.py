@@ -113,13 +113,13 @@ OPERATIONS: dict[str, Callable[[Pieces, random.Random], int]] = {
     "back-date": _back_date,
     "truncate": _truncate,
 }
-WORDS = {
-    "alter": "altered",
-    "back-date": "altered",
-    "drop": "dropped",
-    "swap": "reordered",
-    "duplicate": "duplicated",
-    "truncate": "dropped",
+SAID = {
+    "alter": ("altered", "does not match its digest", "does not end where it says"),
+    "back-date": ("altered", "back-dated"),
+    "drop": ("dropped",),
+    "swap": ("reordered",),
+    "duplicate": ("duplicated",),
+    "truncate": ("dropped", "cut short", "does not end where it says", "does not match its digest"),
 }
 
 
@@ -162,8 +162,7 @@ def _names(line: str, number: int, operation: str) -> bool:
     """Whether a finding speaks of this line or record, and says what was done."""
     numbers = {int(digits) for digits in re.findall(r"(?:line|record) (\d+)", line)}
     around = {number, number + 1} if operation in {"drop", "truncate"} else {number + 1}
-    said = WORDS[operation] in line or (operation in {"alter", "truncate"} and "digest" in line) or "cut short" in line
-    return bool(numbers & around) and (said or "end where it says" in line or "is no" in line or "back-dated" in line)
+    return bool(numbers & around) and any(words in line for words in SAID[operation])
 
 
 def test_there_are_hundreds() -> None:

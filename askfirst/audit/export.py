@@ -329,7 +329,7 @@ class _Group:
                 if texts:
                     texts[0] = texts[0].removeprefix(b'"digest":"')
                 return head, ruling, self._looks(texts)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 _LOGGER.debug("a line of the log is of another shape, and is parsed whole")
         whole = _whole.decode(line)
         found = [self._look(bytes(one), whole=True) for one in whole.looked_at]
@@ -490,7 +490,7 @@ def _withdrawn(out: Path, note: Callable[[str], None]) -> Iterator[tuple[str, _W
                 if b'"withdrawn_at":' in line and line.endswith(b"\n"):
                     try:
                         one = decoder.decode(line)
-                    except msgspec.MsgspecError as error:
+                    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                         note(f"{path} line {number} is no withdrawal: {error}; it is left out")
                         continue
                     if one.withdrawn_at is not None:

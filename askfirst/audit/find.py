@@ -374,8 +374,8 @@ def recorded(line: bytes) -> Recorded | None:
 def find(
     out: Path, question: Question, *, afresh: bool = False, progress: Callable[[str], None] = lambda _: None
 ) -> Answer:
-    """The answer. ``afresh`` uses no look-up index and no remembered fingerprint. Raises SettingsError for what is no
-    output directory, and EdgeError."""
+    """The answer. ``afresh`` uses no look-up index and no remembered fingerprint; where the indexes know of no
+    decision, the lines are read all the same. Raises SettingsError for what is no output directory, and EdgeError."""
     if not (out / "decisions").is_dir():
         raise SettingsError(f"{out}: holds no decisions; name the --out directory of a crawl")
     answer = Answer(question)
@@ -388,6 +388,9 @@ def find(
         digests = question.digests | likes
         ids = _find_items(out, answer, digests, progress)
         _find_decisions(out, answer, digests, question.ids | ids, afresh, progress)
+        if not answer.total and answer.looked_at.indexed:
+            # INVARIANT: an index may have been altered, so that nothing was decided is never said on its word alone
+            return find(out, question, afresh=True, progress=progress)
     except (OSError, SealedError) as error:
         raise EdgeError(f"cannot read {out}: {error}; check that it is all there and may be read") from error
     return answer
@@ -401,7 +404,7 @@ def _item_lines(out: Path, answer: Answer | None = None) -> Iterator[Item | With
                 try:
                     kept = b'"withdrawn_at":' not in line
                     yield _item_line.decode(line) if kept else _withdrawal_line.decode(line)
-                except msgspec.MsgspecError:
+                except (msgspec.MsgspecError, UnicodeDecodeError):
                     if answer is not None:
                         answer.looked_at.notes.append(f"{path} line {number} is no item line; it is left out")
                     continue

@@ -64,7 +64,7 @@ def parse_line(line: bytes) -> Recorded:
     """The decision on a line of the log. Raises WireError."""
     try:
         table = member_table(msgspec.json.decode(line), "decision")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"not JSON: {error}") from None
     agent = member_table(table.get("agent"), "agent")
     because = _each(table, "because", _signal)
