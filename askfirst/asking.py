@@ -10,13 +10,15 @@ contact, terms and note are there where they were published.
 3. The decision logs are read as a stream. Which addresses were counted is kept in a temporary database on disk.
 4. house: a cell that a spreadsheet would take for a formula is written with an apostrophe before it: the words are
    strangers' words.
+5. A line that is no decision is left out, and noted.
 """
 
 from __future__ import annotations
 
 import csv
+import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -32,9 +34,12 @@ COLUMNS = (
 )  # fmt: skip
 MAX_PAGES_OF_A_NAME = 8
 MAX_DOMAINS = 20
+_LOGGER = logging.getLogger("askfirst")
 
 
-class _Ask(msgspec.Struct):
+class Question(msgspec.Struct):
+    """What a decision says is to be asked of whom: an entry of its ``ask``."""
+
     purpose: str
     about: str
     why: str
@@ -46,7 +51,7 @@ class _Ask(msgspec.Struct):
 
 class _Decision(msgspec.Struct):
     url: str
-    ask: tuple[_Ask, ...] = ()
+    ask: tuple[Question, ...] = ()
 
 
 class Asking(NamedTuple):
@@ -65,80 +70,88 @@ class Asking(NamedTuple):
     urls: int
 
 
-class _Row(NamedTuple):
+class Subject(NamedTuple):
+    """One row that is still being counted. ``question`` is the first about it, ``number`` its place among them."""
+
     number: int
-    ask: _Ask
+    question: Question
     example_url: str
     domains: dict[str, None]
 
+    def asking(self, urls: int) -> Asking:
+        """The row, about so many addresses."""
+        question = self.question
+        return Asking(
+            registrable_domain=" ".join(sorted(self.domains)),
+            name=question.name,
+            contact=question.contact,
+            terms_url=question.terms_url,
+            purpose=question.purpose,
+            about=question.about,
+            why=question.why,
+            note=question.note,
+            example_url=self.example_url,
+            urls=urls,
+        )
 
-class _Rows:
-    """The rows so far, by whom to ask and, below that, by page and terms."""
+
+class Subjects:
+    """The rows so far, by whom to ask and, below that, by page and terms. ``found`` has them in order of number."""
 
     def __init__(self) -> None:
-        self.rows: list[_Row] = []
-        self._by_whom: dict[tuple[str, ...], dict[tuple[str, str], _Row]] = {}
+        self.found: list[Subject] = []
+        self._by_whom: dict[tuple[str, ...], dict[tuple[str, str], Subject]] = {}
 
-    def of(self, ask: _Ask, domain: str, url: str) -> _Row:
-        """The row that this belongs to."""
-        direct = ask.contact.startswith(("mailto:", "tel:"))
-        whom = (ask.contact if direct else domain, ask.name, ask.purpose, ask.about)
-        rows = self._by_whom.setdefault(whom, {})
-        page = (ask.contact, ask.terms_url)
-        row = rows.get(page)
-        if row is None and len(rows) < MAX_PAGES_OF_A_NAME:
-            row = rows[page] = _Row(len(self.rows), ask, url, {})
-            self.rows.append(row)
-        elif row is None:
-            row = next(iter(rows.values()))
-        if len(row.domains) < MAX_DOMAINS:
-            row.domains[domain] = None
-        return row
+    def of(self, question: Question, domain: str, url: str) -> Subject:
+        """The one that this question about this domain belongs to; ``url`` is the example of a new one."""
+        direct = question.contact.startswith(("mailto:", "tel:"))
+        whom = (question.contact if direct else domain, question.name, question.purpose, question.about)
+        subjects = self._by_whom.setdefault(whom, {})
+        page = (question.contact, question.terms_url)
+        subject = subjects.get(page)
+        if subject is None and len(subjects) < MAX_PAGES_OF_A_NAME:
+            subject = subjects[page] = Subject(len(self.found), question, url, {})
+            self.found.append(subject)
+        elif subject is None:
+            subject = next(iter(subjects.values()))
+        if len(subject.domains) < MAX_DOMAINS:
+            subject.domains[domain] = None
+        return subject
 
 
-def read_asking(out: Path) -> list[Asking]:
-    """The rows, sorted. Raises EdgeError when a log cannot be read."""
-    decoder = msgspec.json.Decoder(_Decision)
-    rows = _Rows()
+def read_asking(out: Path, *, note: Callable[[str], None] = _LOGGER.warning) -> list[Asking]:
+    """The rows, sorted. ``note`` is told what is left out. Raises EdgeError when a log cannot be read."""
+    subjects = Subjects()
     seen = sqlite3.connect("")  # an anonymous file that SQLite deletes
     try:
         seen.execute("CREATE TABLE seen (subject INTEGER, url BLOB, PRIMARY KEY (subject, url)) WITHOUT ROWID")
-        for decision in _refusals(out, decoder):
+        for decision in _refusals(out, note):
             domain = registrable_domain(decision.url)
-            for ask in decision.ask:
-                row = rows.of(ask, domain, decision.url)
-                url = sha256(decision.url.encode("utf-8", "surrogatepass")).digest()[:12]
-                seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (row.number, url))
+            url = sha256(decision.url.encode("utf-8", "surrogatepass")).digest()[:12]
+            for question in decision.ask:
+                subject = subjects.of(question, domain, decision.url)
+                seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (subject.number, url))
         urls: dict[int, int] = dict(seen.execute("SELECT subject, count(*) FROM seen GROUP BY subject"))
     finally:
         seen.close()
-    return sorted(_asking(row, urls[row.number]) for row in rows.rows)
+    return sorted(subject.asking(urls[subject.number]) for subject in subjects.found)
 
 
-def _asking(row: _Row, urls: int) -> Asking:
-    ask = row.ask
-    return Asking(
-        registrable_domain=" ".join(sorted(row.domains)),
-        name=ask.name,
-        contact=ask.contact,
-        terms_url=ask.terms_url,
-        purpose=ask.purpose,
-        about=ask.about,
-        why=ask.why,
-        note=ask.note,
-        example_url=row.example_url,
-        urls=urls,
-    )
-
-
-def _refusals(out: Path, decoder: msgspec.json.Decoder[_Decision]) -> Iterator[_Decision]:
+def _refusals(out: Path, note: Callable[[str], None]) -> Iterator[_Decision]:
     folder = out / "decisions"
     if not folder.is_dir():
         return
-    for _path, _number, line in read_log(folder):
+    decoder = msgspec.json.Decoder(_Decision)
+    for path, number, line in read_log(folder, note=note):
         # most lines ask for nothing, and need not be read to know it
-        if b'"ask":[]' not in line:
-            yield decoder.decode(line)
+        if b'"ask":[]' in line:
+            continue
+        try:
+            decision = decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            note(f"{path} line {number} is no decision: {error}; nobody is asked about it")
+            continue
+        yield decision
 
 
 def write_ask(out: Path) -> int:

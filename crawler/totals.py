@@ -12,6 +12,7 @@ be made again at any time, also of a run that was killed.
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from crawler.frontier import Outcome, counts
 
 FILE_NAME = "summary.json"
 RUNS = "runs"
+logger = logging.getLogger("askfirst")
 
 
 class _Signal(msgspec.Struct):
@@ -52,8 +54,13 @@ class _Decided:
         self.last: _Decision | None = None
         decoder = msgspec.json.Decoder(_Decision)
         folder = out / "decisions"
-        for _path, _number, line in read_log(folder) if folder.is_dir() else ():
-            self._add(decoder.decode(line))
+        for path, number, line in read_log(folder) if folder.is_dir() else ():
+            try:
+                decision = decoder.decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                logger.warning("%s line %d is no decision (%s) and is not counted", path, number, error)
+            else:
+                self._add(decision)
 
     def _add(self, decision: _Decision) -> None:
         self.verdicts[decision.stage][decision.verdict] += 1

@@ -226,6 +226,17 @@ def test_a_summary_needs_nothing_but_the_records(tmp_path: Path) -> None:
     assert told["addresses"] is None
 
 
+def test_a_summary_passes_over_lines_that_are_no_decisions(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is named, and the others are counted all the same."""
+    _log(tmp_path, _refusal("http://a.example/1", ""), b"{}\n")
+    path = next((tmp_path / "decisions").iterdir())
+    path.write_bytes(path.read_bytes() + b'{"stage":"\xff"}\n')
+    assert summarize(tmp_path)["silence"] == {"refused": 1, "opt_out_would_keep": 1}
+    assert [record.message.partition(" (")[0] for record in caplog.records] == [
+        f"{path} line {number} is no decision" for number in (2, 3)
+    ]
+
+
 @pytest.mark.parametrize(
     ("url", "domain"),
     [

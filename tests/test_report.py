@@ -180,6 +180,9 @@ def test_the_page_says_whether_the_record_was_verified(out: Path, tmp_path: Path
     page = made.files[0].read_text(encoding="utf-8")
     assert '<p class="state" id="verified">The record &lt;is&gt; whole: 11 leaves.</p>' in page
     assert "did not verify" not in page
+    for answer, state in (("WHOLE: every record is as it was signed", "good"), ("NOT WHOLE: 2 findings", "bad")):
+        page = write_report(out, tmp_path, now=NOW, verified=answer).files[0].read_text(encoding="utf-8")
+        assert f'<p class="state {state}" id="verified">{answer}</p>' in page
 
 
 class _Elements(HTMLParser):
@@ -360,16 +363,16 @@ def test_the_training_summary_fills_what_the_record_shows(made: Report) -> None:
     for text in (
         "ExBot (User-Agent: ExBot/1.0 (+https://ex.example/bot))",
         "train: 11 decisions",
-        "1 decisions refused by it, and 2 deferred",
+        "1 decision refused by it, and 2 deferred",
         "6 allowed, 2 deferred and 3 refused",
         "from 2026-11-20T10:00:00Z to 2026-11-20T13:00:00Z",
         "text: 2 items, 500 bytes",
-        "image: 1 items, 50 bytes",
+        "image: 1 item, 50 bytes",
         "1 of 2: the first 10 % by bytes",
-        "they hold 72.7 % of the bytes kept",
+        "it holds 72.7 % of the bytes kept",
         "Policy opt-out, 10 decisions",
-        "Policy opt-in, 1 decisions",
-        "tdmrep: 1 decisions refused, 0 deferred",
+        "Policy opt-in, 1 decision",
+        "tdmrep: 1 decision refused, 0 deferred",
     ):
         assert text in page, text
         assert text in told, text
@@ -440,11 +443,14 @@ def test_nothing_that_grows_stays(made: Report) -> None:
 
 
 def test_an_empty_record_is_a_report_of_nothing(tmp_path: Path) -> None:
-    """No decision and no item still make a page, and every table has its columns."""
+    """No decision and no item still make a page, without empty plots, and every table has its columns."""
     out = record(tmp_path, [])
     made = write_report(out, out / "report", now=datetime(2026, 1, 1, tzinfo=UTC), eu=Provider())
     assert (made.decisions, made.items) == (0, 0)
-    assert "There is none in this record" in made.files[0].read_text(encoding="utf-8")
+    page = made.files[0].read_text(encoding="utf-8")
+    assert page.count("There is none in this record.") == 8
+    assert 'class="plot"' not in page
+    assert 'class="legend"' not in page
     assert (out / "report" / "decisions.csv").read_text().startswith('"decided_at","url","stage","verdict"')
 
 

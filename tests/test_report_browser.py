@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from askfirst.report.eu_summary import Provider
 from askfirst.report.writing import Report, write_report
 from tests.crawl_process import crawl
-from tests.report_records import NOW, planted, planted_items, record
+from tests.report_records import NOW, WRITTEN, line, planted, planted_items, record, robots
 from tests.small_web import Answer, Web, page, picture
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -161,6 +161,8 @@ _CONTRAST = """
       found.push([e.tagName + '.' + e.className, ratio(getComputedStyle(e).color, ground(e))]);
   for (const e of document.querySelectorAll('svg.plot text'))
     found.push(['svg text', ratio(getComputedStyle(e).fill, ground(e.closest('section')))]);
+  for (const e of document.querySelectorAll('svg.plot span'))
+    found.push(['svg ' + e.className, ratio(getComputedStyle(e).color, ground(e.closest('section')))]);
   const marks = [...document.querySelectorAll('rect.mark:not(.faint)')].map(e =>
     ['mark ' + e.className.baseVal, ratio(getComputedStyle(e).fill, ground(e.closest('section, li, header') || document.body))]);
   return { ground: getComputedStyle(document.body).backgroundColor, text: found, marks };
@@ -195,6 +197,66 @@ def test_a_telephone_shows_the_page_without_scrolling_sideways(
         got.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
         assert got.page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]") == [360, 360]
         got.page.context.close()
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_no_label_of_a_bar_touches_its_number(browser: Browser, written: Report, width: int) -> None:
+    """A label ends before the number of its row, cut with an ellipsis where it must be, and stays above its bar."""
+    got = opened(browser, written.files[0], width=width)
+    rows = got.page.locator("svg.plot .bar")
+    assert rows.count() > 20
+    places = rows.evaluate_all(
+        """all => all.map(row => { const plot = row.closest('svg').getBoundingClientRect(), whole = row.getBoundingClientRect();
+        const [label, end] = [...row.children].map(one => one.getBoundingClientRect());
+        return { apart: end.left - label.right, over: end.right - plot.right, high: whole.height,
+          wide: label.width, cut: row.children[0].scrollWidth > row.children[0].clientWidth,
+          mark: getComputedStyle(row.children[0]).textOverflow } })"""
+    )
+    assert min(place["apart"] for place in places) >= 8
+    assert max(place["over"] for place in places) < 0.5
+    assert {place["high"] for place in places} == {21}
+    assert min(place["wide"] for place in places) > 120
+    assert {place["mark"] for place in places} == {"ellipsis"}
+    assert any(place["cut"] for place in places) is (width == 360)
+    got.page.context.close()
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_the_list_of_domains_stands_under_its_heads(browser: Browser, written: Report, width: int) -> None:
+    """In the training summary each head is above its column, and no column is off the screen."""
+    got = opened(browser, written.files[0].parent / "eu-training-summary.html", width=width)
+    edges = """row => [...row.cells].map(cell => { const range = document.createRange(); range.selectNodeContents(cell);
+        const text = range.getBoundingClientRect(); return [text.left, text.right] })"""
+    heads = got.page.locator("thead tr").evaluate(edges)
+    first = got.page.locator("tbody tr").first.evaluate(edges)
+    assert [round(abs(heads[i][1] - first[i][1])) for i in (0, 2, 3)] == [0, 0, 0]
+    assert round(abs(heads[1][0] - first[1][0])) == 0
+    assert max(right for _left, right in first) < width
+    got.page.context.close()
+
+
+def test_a_long_table_scrolls_in_its_frame_under_its_heads(browser: Browser, tmp_path: Path) -> None:
+    """The end of a table is reached by keyboard while its heads stay, and the page stays short; printed, all is there."""
+    lines = [line(f"https://h{n}.example/art/1", robots(f"h{n}.example", WRITTEN)) for n in range(60)]
+    out = record(tmp_path, lines)
+    page = opened(browser, write_report(out, out / "report", now=NOW).files[0]).page
+    frame = page.locator(".scroll", has=page.locator("#domains-table"))
+    assert frame.locator("tbody tr").count() == 60
+    box = frame.bounding_box()
+    assert box is not None
+    assert round(box["height"]) == 640  # of 800
+    frame.focus()
+    page.keyboard.press("End")
+    page.wait_for_function(
+        "frame => frame.scrollTop + frame.clientHeight >= frame.scrollHeight - 1", arg=frame.element_handle()
+    )
+    under = frame.evaluate(
+        """frame => frame.querySelector('thead th').getBoundingClientRect().top - frame.getBoundingClientRect().top"""
+    )
+    assert abs(under) <= 2
+    page.emulate_media(media="print")
+    assert frame.evaluate("frame => frame.clientHeight === frame.scrollHeight")
+    page.context.close()
 
 
 def tab_to(page: Page, selector: str) -> None:

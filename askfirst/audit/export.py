@@ -6,9 +6,9 @@ It is long because it is one thing: the columns, and the quick way from a line t
 1. One row of ``decisions`` for each line of the log, in the order of runs and leaves; ``leaf`` is its index in the tree
    of its run. A line that is no decision is counted and left out.
 2. Memory is bounded: rows are written in groups of ROWS_AT_ONCE, and nothing is remembered from group to group.
-3. A line is head, ruling and looked_at. Rulings and looks repeat, so that each is parsed once in a group and its values
-   are then repeated by Arrow. The cut is safe: ``,"ask":[`` cannot stand inside a JSON text, where each quote has a
-   backslash before it. What is not of this shape is parsed whole.
+3. A line is head, ruling and looked_at (``askfirst.audit.line_parts``). Rulings, looks and lists of looks repeat, so
+   that each is parsed once in a group and its values are then repeated by Arrow. What has no such parts is parsed
+   whole.
 4. A table is there when it is whole: it grows under another name.
 """
 
@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from askfirst.audit.line_parts import parts_of
 from askfirst.domains import registrable_domain
 from askfirst.edges.decision_log import read_log
 from askfirst.items import SCHEMA as ITEMS_SCHEMA
@@ -40,15 +41,17 @@ DECISIONS, OBSERVATIONS, ITEMS, WITHDRAWALS = (
 )
 _LOGGER = logging.getLogger("askfirst")
 _MOST_SITES = 65_536
+_LOOK, _NEXT_LOOK = b'{"digest":"', b'},{"digest":"'
 _TIME = pa.timestamp("us", tz="UTC")
 
 
-class _Agent(msgspec.Struct):
+# gc=False: of these there are many at once, and none can be part of a cycle
+class _Agent(msgspec.Struct, gc=False):
     product_token: str
     user_agent: str
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, gc=False):
     id: str
     url: str
     purpose: str
@@ -101,7 +104,7 @@ class _Ruling(msgspec.Struct):
     expires_at: str | None = None
 
 
-class _Look(msgspec.Struct):
+class _Look(msgspec.Struct, gc=False):
     digest: str
     kind: str
     observed_at: str
@@ -288,23 +291,24 @@ class _Group:
     host: list[str] = field(default_factory=list)
     domain: list[str] = field(default_factory=list)
     ruling: list[int] = field(default_factory=list)
-    look: list[int] = field(default_factory=list)
-    look_row: list[int] = field(default_factory=list)
+    listed: list[int] = field(default_factory=list)
     rulings: list[_Ruling] = field(default_factory=list)
+    lists: list[list[int]] = field(default_factory=list)
     all_looks: list[_Look] = field(default_factory=list)
     _ruling_of: dict[bytes, int] = field(default_factory=dict)
+    _list_of: dict[bytes, int] = field(default_factory=dict)
+    _first_of: dict[bytes, list[int]] = field(default_factory=dict)
     _look_of: dict[bytes, int] = field(default_factory=dict)
     _place: tuple[Path | None, str, int] = (None, "", 0)
 
     def add(self, path: Path, number: int, line: bytes) -> str | None:
         """One line; what is wrong with it, if it is no decision."""
         try:
-            head, ruling, looks = self._cut(line)
+            head, ruling, listed = self._cut(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return str(error)
         if self._place[0] is not path:
             self._place = (path, *place_of(path))
-        row = len(self.heads)
         self.run.append(self._place[1])
         self.leaf.append(self._place[2] + number - 1)
         self.heads.append(head)
@@ -312,45 +316,50 @@ class _Group:
         self.host.append(host)
         self.domain.append(domain)
         self.ruling.append(ruling)
-        self.look.extend(looks)
-        self.look_row.extend([row] * len(looks))
+        self.listed.append(listed)
         return None
 
-    def _cut(self, line: bytes) -> tuple[_Head, int, list[int]]:
-        """Head, and where the ruling and the looks stand among those that were parsed."""
-        begin = line.find(b',"ask":[')
-        end = line.rfind(b',"looked_at":[')
-        if 0 < begin < end and line.startswith(b'{"id":"') and line.endswith(b"]}"):
+    def _cut(self, line: bytes) -> tuple[_Head, int, int]:
+        """Head, and where the ruling and the list of looks stand among those that were parsed."""
+        parts = parts_of(line)
+        if parts is not None:
             try:
-                head = _head.decode(line[:begin] + b"}")
-                ruling = self._ruling(line[begin + 1 : end])
-                listed = line[end + 14 : -2]
-                texts = listed[1:-1].split(b'},{"digest":"') if listed else []
-                if texts:
-                    texts[0] = texts[0].removeprefix(b'"digest":"')
-                return head, ruling, self._looks(texts)
+                return _head.decode(parts[0]), self._ruling(parts[1]), self._list(parts[2])
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 _LOGGER.debug("a line of the log is of another shape, and is parsed whole")
         whole = _whole.decode(line)
-        found = [self._look(bytes(one), whole=True) for one in whole.looked_at]
-        return whole, self._ruling(line[1:-1] if line.endswith(b"}") else line.strip()[1:-1]), found
+        self.lists.append([self._look(bytes(one)) for one in whole.looked_at])
+        return whole, self._ruling(line), len(self.lists) - 1
 
     def _ruling(self, text: bytes) -> int:
         at = self._ruling_of.get(text)
         if at is None:
-            self.rulings.append(_ruling.decode(b"{" + text + b"}"))
+            self.rulings.append(_ruling.decode(text))
             at = self._ruling_of[text] = len(self.rulings) - 1
         return at
 
-    def _looks(self, texts: list[bytes]) -> list[int]:
-        known = [self._look_of.get(text) for text in texts]
-        return [self._look(text) if at is None else at for text, at in zip(texts, known, strict=True)]
+    def _list(self, text: bytes) -> int:
+        at = self._list_of.get(text)
+        if at is None:
+            before, between, last = text.rpartition(_NEXT_LOOK)
+            looks = [*self._first(before), self._look(_LOOK + last if between else last)] if text else []
+            self.lists.append(looks)
+            at = self._list_of[text] = len(self.lists) - 1
+        return at
 
-    def _look(self, text: bytes, *, whole: bool = False) -> int:
-        """``text`` is without its beginning, which is always the same, and its brace, unless it is whole."""
+    def _first(self, text: bytes) -> list[int]:
+        """All looks but the last, which is often the page's own: the others are the site's. ``text`` lacks its end."""
+        looks = self._first_of.get(text)
+        if looks is None:
+            first, *others = text.split(_NEXT_LOOK)
+            each = [first, *(_LOOK + other for other in others)] if text else []
+            looks = self._first_of[text] = [self._look(one + b"}") for one in each]
+        return looks
+
+    def _look(self, text: bytes) -> int:
         at = self._look_of.get(text)
         if at is None:
-            self.all_looks.append(_look.decode(text if whole else b'{"digest":"' + text + b"}"))
+            self.all_looks.append(_look.decode(text))
             at = self._look_of[text] = len(self.all_looks) - 1
         return at
 
@@ -376,7 +385,8 @@ class _Group:
         return pa.table(columns, schema=DECISIONS_SCHEMA)
 
     def looks(self) -> pa.Table:
-        at, row = pa.array(self.look, pa.int64()), pa.array(self.look_row, pa.int64())
+        lists = pa.array(self.lists, pa.list_(pa.int64())).take(pa.array(self.listed, pa.int64()))
+        at, row = lists.flatten(), pc.list_parent_indices(lists)
         ids = pa.array([one.id for one in self.heads], pa.string())
         known = self.all_looks
         return pa.table(

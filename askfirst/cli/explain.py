@@ -46,7 +46,7 @@ def find(folder: Path, wanted: str) -> Recorded:
     needle = (f'"url":"{wanted}"' if is_url else f'"id":"{prefix}').encode()
     for path, number, line in read_log(decisions):
         if needle in line:
-            key = "url" if is_url else line.split(b'"', 4)[3].decode()
+            key = "url" if is_url else line.split(b'"', 4)[3].decode("utf-8", "replace")
             matches[key] = (path, number, line)
     if not matches:
         raise SettingsError(f"no decision {wanted!r} in {decisions}; ids stand in decisions/*.jsonl and items.parquet")

@@ -129,4 +129,6 @@ def _ended_after(timeout_s: float, connected: socket.socket, late: threading.Eve
 
 def _words(error: Exception) -> str:
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(told.split())[:160] or type(error).__name__
+    # what http.client quotes is the other side's, and goes to a terminal
+    line = "".join(character if character.isprintable() else "?" for character in " ".join(told.split()))
+    return line[:160] or type(error).__name__

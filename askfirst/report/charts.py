@@ -47,9 +47,11 @@ def three(numbers: Sequence[int]) -> tuple[Part, ...]:
     return tuple(Part(CLASSES[i], numbers[i], DONE[i]) for i in (2, 1, 0) if numbers[i])
 
 
-def bars(name: str, title: str, rows: Sequence[Bar]) -> Markup:
-    """Bars below each other, all to one scale."""
-    longest = max((sum(part.number for part in row.parts) for row in rows), default=0) or 1
+def bars(name: str, title: str, rows: Sequence[Bar]) -> Markup | None:
+    """Bars below each other, all to one scale; none where there is nothing to show."""
+    longest = max((sum(part.number for part in row.parts) for row in rows), default=0)
+    if not longest:
+        return None
     drawn = [_bar(index * ROW_PX, row, longest) for index, row in enumerate(rows)]
     told = "; ".join(f"{_short(row.label)}: {row.end}" for row in rows)
     return _svg(name, title, told, len(rows) * ROW_PX, drawn)
@@ -68,11 +70,11 @@ def _bar(top: int, row: Bar, longest: int) -> Markup:
             )
         )
         begin += width
-    # a picture within the picture cuts a label off where the page is narrow
+    # words of the page's own kind: where it is narrow, the label gives way to the number and ends in an ellipsis
     text = Markup(
-        '<svg x="0" y="{0}" width="72%" height="21"><text x="0" y="15">{1}</text></svg>'
-        '<text class="end" x="100%" y="{2}" text-anchor="end">{3}</text>'
-    ).format(top, _short(row.label), top + 15, row.end)
+        '<foreignObject x="0" y="{}" width="100%" height="21"><div class="bar">'
+        '<span class="label">{}</span><span class="end">{}</span></div></foreignObject>'
+    ).format(top, _short(row.label), row.end)
     return text + Markup("").join(pieces)
 
 
@@ -81,10 +83,12 @@ def _short(label: str) -> str:
     return line if len(line) <= LABEL_CHARS else line[: LABEL_CHARS - 1] + "…"
 
 
-def columns(name: str, title: str, length_s: int, steps: Sequence[tuple[int, Sequence[int]]]) -> Markup:
-    """Columns beside each other, one for each step of time; empty steps leave a gap."""
-    tallest = max((sum(counts) for _at, counts in steps), default=0) or 1
-    each = 100 / max(len(steps), 1)
+def columns(name: str, title: str, length_s: int, steps: Sequence[tuple[int, Sequence[int]]]) -> Markup | None:
+    """Columns beside each other, one for each step of time; empty steps leave a gap. None where there is nothing."""
+    tallest = max((sum(counts) for _at, counts in steps), default=0)
+    if not tallest:
+        return None
+    each = 100 / len(steps)
     drawn: list[Markup] = []
     if len(steps) > LABELED_COLUMNS:
         grid = Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/><text x="0" y="{1}">{2:,}</text>')
@@ -98,7 +102,7 @@ def columns(name: str, title: str, length_s: int, steps: Sequence[tuple[int, Seq
     bottom = TOP_PX + COLUMNS_PX
     drawn.append(Markup('<line class="axis" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(bottom))
     ends = [(0, "start", 0.0), (len(steps) - 1, "end", 100.0)] if len(steps) > 1 else [(0, "start", 0.0)]
-    for index, anchor, x in ends if steps else ():
+    for index, anchor, x in ends:
         label = Markup('<text x="{}%" y="{}" text-anchor="{}">{}</text>')
         drawn.append(label.format(x, bottom + 17, anchor, clock(steps[index][0], length_s)))
     total = sum(sum(counts) for _at, counts in steps)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from askfirst.explain import shown
-from askfirst.report.page import TEMPLATES, amount, content_policy, environment, inline
+from askfirst.report.page import TEMPLATES, amount, content_policy, counted, environment, inline
 from askfirst.report.tables import Table, said
 from askfirst.report.tally import Tally
 from askfirst.rights.model import Verdict
@@ -162,7 +162,7 @@ def _sizes(tally: Tally) -> Iterator[str]:
         of[1] += count.sums[1]
     for name, (items, size_bytes) in sums.items():
         if items:
-            yield f"{name}: {items:,} items, {size_bytes:,} bytes ({amount(size_bytes)})"
+            yield f"{name}: {counted(items, 'item')}, {size_bytes:,} bytes ({amount(size_bytes)})"
 
 
 def _crawled(tally: Tally, provider: Provider, domains: int, relevant: int) -> Iterator[Answer]:
@@ -180,7 +180,7 @@ def _crawled(tally: Tally, provider: Provider, domains: int, relevant: int) -> I
     )
     yield Answer(
         "Purposes of the crawlers",
-        tuple(f"{purpose}: {number:,} decisions" for purpose, number in _by(jobs, 2).items()),
+        tuple(f"{purpose}: {counted(number, 'decision')}" for purpose, number in _by(jobs, 2).items()),
         "jobs.csv, column purpose, sum of decisions",
         "the purpose in the provider's own words",
     )
@@ -194,7 +194,7 @@ def _crawled(tally: Tally, provider: Provider, domains: int, relevant: int) -> I
     )
     yield Answer(
         "Types of content and of online sources",
-        (f"{tally.items:,} items from {domains:,} registrable domains",),
+        (f"{counted(tally.items, 'item')} from {counted(domains, 'registrable domain')}",),
         "domains.csv, rows with items above 0",
         "which kinds of sources these are (news, forums, blogs, scientific, commercial, public bodies, …), and in "
         "which languages and regions",
@@ -231,7 +231,7 @@ def _behavior(tally: Tally) -> Iterator[str]:
         f"{deferred:,} deferred and {refused:,} refused [over-time.csv, sums of its columns]."
     )
     yield (
-        f"robots.txt (RFC 9309) was obeyed: {of('robots.txt', 2):,} decisions refused by it, and "
+        f"robots.txt (RFC 9309) was obeyed: {counted(of('robots.txt', 2), 'decision')} refused by it, and "
         f"{of('robots.txt', 1):,} deferred because it could not be read; where it answered 401 or 403, nothing was "
         f"fetched "
         "[signals.csv, row robots.txt]."
@@ -260,19 +260,19 @@ def _reservations(tally: Tally, out: Path, provider: Provider) -> Iterator[Answe
         where = f"policy_digest {digest} in jobs.csv"
         if policy is None:
             yield Answer(
-                f"Policy {shown(name)}, {number:,} decisions", (), where,
+                f"Policy {shown(name)}, {counted(number, 'decision')}", (), where,
                 "what this policy obeys: it is none of the shipped ones; give its file with --policy to have it "
                 "described",
             )  # fmt: skip
         else:
-            yield Answer(f"Policy {name}, {number:,} decisions", tuple(_measures(policy)), where)
+            yield Answer(f"Policy {name}, {counted(number, 'decision')}", tuple(_measures(policy)), where)
     yield Answer(
         "Reservations that were met and respected", tuple(_met(tally)),
         "signals.csv, columns refused and deferred; each statement with its words in reasons.csv",
     )  # fmt: skip
     silent = sum(number for (_stage, verdict), number in tally.silent.items() if verdict == "refuse")
     yield Answer(
-        "Refused without any reservation, for nobody had permitted it", (f"{silent:,} decisions",),
+        "Refused without any reservation, for nobody had permitted it", (counted(silent, "decision"),),
         "silence.csv, rows with verdict refuse, sum of by_silence",
     )  # fmt: skip
     yield Answer(
@@ -306,7 +306,7 @@ def _measures(policy: Policy) -> Iterator[str]:
 def _met(tally: Tally) -> Iterator[str]:
     for (protocol,), count in tally.signals.rows(by=2):
         if protocol != "silence" and (count.sums[1] or count.sums[2]):
-            yield f"{shown(protocol)}: {count.sums[2]:,} decisions refused, {count.sums[1]:,} deferred"
+            yield f"{shown(protocol)}: {counted(count.sums[2], 'decision')} refused, {count.sums[1]:,} deferred"
 
 
 def _policy_names(out: Path) -> dict[str, str]:

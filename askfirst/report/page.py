@@ -105,6 +105,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["shown"] = shown
+    made.filters["counted"] = counted
     return made
 
 
@@ -162,6 +163,15 @@ def amount(size_bytes: int) -> str:
     raise AssertionError
 
 
+def counted(number: int, what: str) -> str:
+    """So many of something."""
+    return f"{number:,} {_word(number, what)}"
+
+
+def _word(number: int, what: str) -> str:
+    return what if number == 1 else f"{what}s"
+
+
 def policy_name(digest: str) -> str:
     """The shipped profile of that digest, or the beginning of the digest."""
     return next((policy.name for policy in PROFILES.values() if policy.digest == digest), f"policy {digest[:19]}…")
@@ -175,16 +185,16 @@ def _jobs(tally: Tally) -> Iterator[tuple[str, str, str, int]]:
 def _figures(tally: Tally) -> list[Figure]:
     allowed, deferred, refused = tally.verdicts()
     return [
-        Figure(f"{tally.decisions:,}", "decisions"),
+        Figure(f"{tally.decisions:,}", _word(tally.decisions, "decision")),
         Figure(f"{allowed:,}", "allowed", "allow"),
         Figure(f"{deferred:,}", "deferred", "defer"),
         Figure(f"{refused:,}", "refused", "refuse"),
         Figure(f"{tally.silent.total():,}", "met with silence"),
         Figure(f"{tally.contradicted:,}", "met contradictory words"),
-        Figure(f"{tally.domains.number():,}", "registrable domains"),
-        Figure(f"{tally.items:,}", f"items kept, {amount(tally.item_bytes)}"),
+        Figure(f"{tally.domains.number():,}", _word(tally.domains.number(), "registrable domain")),
+        Figure(f"{tally.items:,}", f"{_word(tally.items, 'item')} kept, {amount(tally.item_bytes)}"),
         Figure(f"{tally.consents.number():,}", "consents and licenses used"),
-        Figure(f"{len(tally.asking):,}", "questions to ask"),
+        Figure(f"{len(tally.asking):,}", f"{_word(len(tally.asking), 'question')} to ask"),
     ]
 
 
@@ -326,8 +336,8 @@ def _contradictions(tally: Tally) -> Section:
             part = Part("plain", count.sums[0], "decisions")
             rows.append(Bar(f"{permits.source} / {refuses.source}", (part,), f"{count.sums[0]:,}"))
     told = (
-        f"{tally.contradicted:,} decisions met two statements that cannot both be meant. Each pair is shown with what "
-        "permits on the left and what refuses on the right."
+        f"{counted(tally.contradicted, 'decision')} met two statements that cannot both be meant. Each pair is shown "
+        "with what permits on the left and what refuses on the right."
     )
     table = _table(
         "contradictions", "Statements that contradict each other",
@@ -338,7 +348,7 @@ def _contradictions(tally: Tally) -> Section:
             _text(example, anywhere=True),
         ),
     )  # fmt: skip
-    plot = bars("contradictions-plot", "Decisions that met a contradiction", rows) if rows else None
+    plot = bars("contradictions-plot", "Decisions that met a contradiction", rows)
     return Section("contradictions", "Contradictions", told, plot, table)
 
 
@@ -357,7 +367,7 @@ def _deferrals(tally: Tally) -> Section:
         tally.deferrals,
         lambda key, sums, example: (_number(sums[0]), _text(key[0]), _text(key[1]), _text(example, anywhere=True)),
     )  # fmt: skip
-    plot = bars("deferrals-plot", "Deferred decisions by cause", rows) if rows else None
+    plot = bars("deferrals-plot", "Deferred decisions by cause", rows)
     return Section("deferrals", "Deferrals", told, plot, table)
 
 
@@ -377,9 +387,7 @@ def _asking(tally: Tally) -> Section:
          Column("about"), Column("their words"), Column("note")),
         [_ask_row(ask) for ask in most[:ROWS_SHOWN]], max(len(most) - ROWS_SHOWN, 0), "whom-to-ask", 0,
     )  # fmt: skip
-    return Section(
-        "ask", "Whom to ask", told, bars("ask-plot", "Addresses by whom to ask", rows) if rows else None, table
-    )
+    return Section("ask", "Whom to ask", told, bars("ask-plot", "Addresses by whom to ask", rows), table)
 
 
 def _whom(ask: Asking) -> str:
@@ -416,7 +424,7 @@ def _consents(tally: Tally) -> Section:
             _words(_consent_reason(key)),
         ),
     )  # fmt: skip
-    plot = bars("consents-plot", "Items by when their permission runs out", rows) if tally.items else None
+    plot = bars("consents-plot", "Items by when their permission runs out", rows)
     return Section("consents", "Consents used, and running out", told, plot, table)
 
 

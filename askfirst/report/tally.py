@@ -27,13 +27,14 @@ from typing import Literal, Protocol, Self
 
 import msgspec
 
-from askfirst.asking import Asking
+from askfirst.asking import Asking, Question
+from askfirst.audit.line_parts import parts_of
 from askfirst.domains import registrable_domain
 from askfirst.edges.decision_log import read_log
 from askfirst.items import read_items, utc
 from askfirst.report.counts import Counts, Spill
 from askfirst.report.over_time import OverTime
-from askfirst.report.whom import Question, Whom
+from askfirst.report.whom import Whom
 
 RULINGS_IN_MEMORY = 16_384
 NOTES_KEPT = 200
@@ -314,16 +315,15 @@ class _Reading:
         tally.asking = self._whom.asking()
 
     def _parts(self, line: bytes) -> tuple[Head, Ruling]:
-        # quotes within JSON strings are escaped, so that these can only be members
-        begin, end = line.find(b',"ask":['), line.rfind(b',"looked_at":[')
-        if not 0 < begin < end or not line.endswith(b"]}"):
+        parts = parts_of(line)
+        if parts is None:
             return self._from_whole(line)
+        shared = parts[1]
         try:
-            head = self._head(line[:begin] + b"}")
-            shared = line[begin + 1 : end]
+            head = self._head(parts[0])
             ruling = self._rulings.get(shared)
             if ruling is None:
-                ruling = self._remember(shared, self._ruled(b"{" + shared + b"}"))
+                ruling = self._remember(shared, self._ruled(shared))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._from_whole(line)
         return head, ruling

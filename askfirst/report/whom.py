@@ -9,10 +9,9 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final
 
-from askfirst.asking import Asking, _Ask, _asking, _Rows
+from askfirst.asking import Asking, Question, Subjects
 from askfirst.report.counts import Spill
 
-Question = _Ask
 MARKED_AT_ONCE = 20_000
 
 
@@ -21,13 +20,13 @@ class Whom:
 
     def __init__(self, spill: Spill) -> None:
         self._database: Final = spill.database
-        self._rows: Final = _Rows()
+        self._subjects: Final = Subjects()
         self._marks: list[tuple[int, bytes]] = []
         self._database.execute("CREATE TABLE asked (row INTEGER, url BLOB, PRIMARY KEY (row, url)) WITHOUT ROWID")
 
     def rows_of(self, questions: tuple[Question, ...], domain: str, url: str) -> tuple[int, ...]:
         """The rows that these questions about this domain belong to; ``url`` is the example of new ones."""
-        return tuple(self._rows.of(question, domain, url).number for question in questions)
+        return tuple(self._subjects.of(question, domain, url).number for question in questions)
 
     def mark(self, rows: tuple[int, ...], url: str) -> None:
         """That one address is among these rows."""
@@ -44,4 +43,4 @@ class Whom:
         """The rows, sorted, with how many addresses each is about."""
         self._write()
         urls = dict(self._database.execute("SELECT row, count(*) FROM asked GROUP BY row"))
-        return sorted(_asking(row, urls[row.number]) for row in self._rows.rows)
+        return sorted(subject.asking(urls[subject.number]) for subject in self._subjects.found)
