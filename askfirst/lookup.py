@@ -1,12 +1,13 @@
-"""The look-up index of a sealed segment: which lines may speak of an id, a URL, a digest or a host.
+"""The look-up index of up to 65,536 records: which of them may speak of an id, a URL, a digest, a host or a name.
 
-A file of sorted entries of six bytes: a 32-bit fingerprint of what is sought and a 16-bit position in the segment, or
-for hosts the number of a block of lines. About 16 bytes a record.
+A file of sorted entries of six bytes: a 32-bit fingerprint of what is sought and a 16-bit position, or for hosts the
+number of a block of lines. A sealed segment of decisions has one, of about 16 bytes a line; evidence and items, which
+are one file a run, have one for each 65,536 records (``RollingIndex``).
 
 1. It only says where to look: a fingerprint is shared by others, so whoever asks reads the line and compares.
 2. It is a cache. What it does not name is absent only if the index belongs to the segment, which ``bound_to`` says (a
-   digest over the segment's block roots), and if whoever made it told the truth. An audit that must not be deceived
-   reads the lines.
+   digest over the segment's block roots; zeros for evidence and items), and if whoever made it told the truth. An audit
+   that must not be deceived reads the lines.
 3. A file that is not there or is not as written here is a LookupDamaged; then the lines are read one by one.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import mmap
 import os
 import struct
@@ -25,14 +27,19 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self, get_args
 from urllib.parse import urlsplit
 
+import pyarrow as pa
+
 LOOKUP_SUFFIX = ".lookup"
-KeyKind = Literal["id", "url", "digest", "host"]
+KeyKind = Literal["id", "url", "digest", "host", "name"]
 KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
 BLOCK_LINES = 4_096
-_MOST_LINES = 65_536
-_MAGIC = b"askfirst lookup\x01"
-_HEADER = struct.Struct(">16s32sI4I")
+MOST_RECORDS = 65_536
+"""Of one index."""
+_MAGIC = b"askfirst lookup\x02"
+_HEADER = struct.Struct(">16s32sI5I")
 _ENTRY_BYTES = 6
+_DECISION_ID = b'"decision_id":"'
+_LOGGER = logging.getLogger(__name__)
 _HELD = frozenset(("response", "page", "asset", "original"))
 
 
@@ -111,6 +118,15 @@ class LookupKeys:
             self.entries["url"].append(fingerprint("url", keys.url) << 16 | position)
             self._add_host(fingerprint("host", host_of(keys.url)), position)
 
+    def add_record(self, record_id: str, name: str) -> None:
+        """The next record of evidence or items, by what it can be looked up; either may be empty."""
+        position = self.count
+        self.count += 1
+        if record_id:
+            self.entries["id"].append(fingerprint("id", record_id) << 16 | position)
+        if name:
+            self.entries["name"].append(fingerprint("name", name) << 16 | position)
+
     def add_own(self, decision_id: bytes, url: bytes, digests: Iterable[bytes]) -> None:
         """The same, for a line of the common look: id and digests as their bytes, the URL ASCII and unescaped."""
         position = self.count
@@ -120,13 +136,42 @@ class LookupKeys:
         for digest in digests:
             entries["digest"].append(int.from_bytes(digest[:4]) << 16 | position)
         entries["url"].append(zlib.crc32(url) << 16 | position)
-        site = url[: url.find(b"/", 8)] if b"/" in url[8:] else url
+        self._add_host(self._host(url), position)
+
+    def add_rows(
+        self, ids: bytes, urls: Sequence[bytes], url_numbers: Sequence[int], digests: bytes, digest_ends: Sequence[int]
+    ) -> None:
+        """The same for many lines, which begin a block. Ids and digests stand one after another; ``urls`` has each
+        once, ``url_numbers`` the number of each line's; the digests of a line end at ``digest_ends``, which begins with
+        0."""
+        first = self.count
+        self.count += len(url_numbers)
+        places = range(first, self.count)
+        self.entries["id"].extend([word << 16 | place for word, place in zip(_words(ids), places, strict=True)])
+        sums = [zlib.crc32(url) << 16 for url in urls]
+        self.entries["url"].extend([sums[number] | place for number, place in zip(url_numbers, places, strict=True)])
+        words = _words(digests)
+        self.entries["digest"].extend(
+            [
+                word << 16 | place
+                for place, start, end in zip(places, digest_ends, digest_ends[1:], strict=False)
+                for word in words[start:end]
+            ]
+        )
+        hosts = list(map(self._host, urls))
+        for start in range(0, len(url_numbers), BLOCK_LINES):
+            for host in {hosts[number] for number in url_numbers[start : start + BLOCK_LINES]}:
+                self._add_host(host, first + start)
+
+    def _host(self, url: bytes) -> int:
+        end = url.find(b"/", 8)
+        site = url if end < 0 else url[:end]
         host = self._hosts.get(site)
         if host is None:
-            if len(self._hosts) >= _MOST_LINES:
+            if len(self._hosts) >= MOST_RECORDS:
                 self._hosts.clear()
             host = self._hosts[site] = fingerprint("host", host_of(url.decode("utf-8", "surrogatepass")))
-        self._add_host(host, position)
+        return host
 
     def _add_host(self, host: int, position: int) -> None:
         block = position // BLOCK_LINES
@@ -145,15 +190,12 @@ def write_lookup(lines: Iterable[bytes], path: Path, *, bound_to: bytes = bytes(
 
 def write_keys(keys: LookupKeys, path: Path, *, bound_to: bytes = bytes(32)) -> None:
     """Writes the index, in one step for who reads it. Raises OSError; ValueError for more than 65,536 lines."""
-    if keys.count > _MOST_LINES:
-        raise ValueError(f"{keys.count} lines: a position names one of {_MOST_LINES}")
+    if keys.count > MOST_RECORDS:
+        raise ValueError(f"{keys.count} lines: a position names one of {MOST_RECORDS}")
     growing = path.with_name(f".{path.name}.growing")
-    sizes = [len(keys.entries[kind]) for kind in KINDS]
     try:
         with growing.open("wb") as file:
-            file.write(_HEADER.pack(_MAGIC, bound_to, keys.count, *sizes))
-            for kind in KINDS:
-                file.write(_packed(keys.entries[kind]))
+            file.write(written(keys, bound_to=bound_to))
             file.flush()
             os.fsync(file.fileno())
         growing.replace(path)
@@ -161,9 +203,72 @@ def write_keys(keys: LookupKeys, path: Path, *, bound_to: bytes = bytes(32)) -> 
         growing.unlink(missing_ok=True)
 
 
+def written(keys: LookupKeys, *, bound_to: bytes = bytes(32)) -> bytes:
+    """An index as it stands in its file."""
+    sizes = [len(keys.entries[kind]) for kind in KINDS]
+    header = _HEADER.pack(_MAGIC, bound_to, keys.count, *sizes)
+    return b"".join((header, *(_packed(keys.entries[kind]) for kind in KINDS)))
+
+
+class RollingIndex:
+    """The indexes of a file that grows, ``<stem>.<first record>.lookup``. Nothing waits for them: what cannot be
+    written is left out."""
+
+    def __init__(self, stem: Path) -> None:
+        self._stem = stem
+        self._first = 0
+        self._keys = LookupKeys()
+
+    def add(self, record_id: str, name: str) -> None:
+        """The next record, by what it can be looked up."""
+        self._keys.add_record(record_id, name)
+        if self._keys.count == MOST_RECORDS:
+            self._write()
+
+    def close(self) -> None:
+        """Writes the last one."""
+        if self._keys.count:
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            write_keys(self._keys, rolled(self._stem, self._first))
+        except OSError as error:
+            _LOGGER.debug("an index of %s is not written: %s", self._stem, error)
+        self._first += self._keys.count
+        self._keys = LookupKeys()
+
+
+def rolled(stem: Path, first: int) -> Path:
+    """The path of the index that begins with this record."""
+    return stem.with_name(f"{stem.name}.{first:012d}{LOOKUP_SUFFIX}")
+
+
+def evidence_name(digest: str, observed_at: str, url: str) -> str:
+    """By what an observation is looked up: what ``looked_at`` tells of it, without its kind."""
+    return f"{digest} {observed_at} {url}"
+
+
+def record_id_of(head: bytes) -> str:
+    """By what a record of evidence is looked up that others may name: its id, if it holds a response."""
+    if head.find(b"\r\nWARC-Type: response\r\n", 0, 64) < 0:
+        return ""
+    start = head.find(b"WARC-Record-ID: ") + 16
+    return head[start : head.find(b"\r", start)].decode("ascii", "replace")
+
+
+def decision_of_item(line: bytes) -> str:
+    """By what a line of the kept dataset is looked up: the id of its decision, empty where it has none."""
+    start = line.find(_DECISION_ID)
+    return "" if start < 0 else line[start + 15 : line.find(b'"', start + 15)].decode("ascii", "replace")
+
+
 def _packed(entries: array[int]) -> bytes:
     """Six bytes each, the highest first, sorted."""
-    wide = array("Q", sorted(entries))
+    if not entries:
+        return b""
+    unsorted = pa.Array.from_buffers(pa.uint64(), len(entries), [None, pa.py_buffer(entries)])
+    wide = array("Q", unsorted.sort().buffers()[1].to_pybytes())
     if struct.pack("=H", 1) == struct.pack("<H", 1):
         wide.byteswap()
     eight = wide.tobytes()
@@ -171,6 +276,14 @@ def _packed(entries: array[int]) -> bytes:
     for place in range(_ENTRY_BYTES):
         six[place::_ENTRY_BYTES] = eight[place + 2 :: 8]
     return bytes(six)
+
+
+def _words(hashes: bytes) -> Sequence[int]:
+    """The first 32 bits of each of these hashes of 32 bytes."""
+    first = array("I", hashes)[::8]
+    if struct.pack("=H", 1) == struct.pack("<H", 1):
+        first.byteswap()
+    return first
 
 
 class Lookup:
@@ -187,7 +300,7 @@ class Lookup:
             magic, self.bound_to, self.count, *sizes = _HEADER.unpack_from(self._file)
         except struct.error:
             magic, sizes = b"", []
-        if magic != _MAGIC or len(self._file) != _HEADER.size + _ENTRY_BYTES * sum(sizes) or self.count > _MOST_LINES:
+        if magic != _MAGIC or len(self._file) != _HEADER.size + _ENTRY_BYTES * sum(sizes) or self.count > MOST_RECORDS:
             self._file.close()
             raise LookupDamaged(f"{path} is damaged: its size is not what it says; delete it, it is only a cache")
         self._parts: dict[str, tuple[int, int]] = {}

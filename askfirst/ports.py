@@ -96,6 +96,15 @@ class EvidenceStore(Protocol):
         ...
 
 
+class NoteEvidence(Protocol):
+    """Is told of each record of evidence that is in its file."""
+
+    def __call__(self, head: bytes, length_bytes: int, *, record_id: str = "", name: str = "") -> None:
+        """``head`` are the bytes of its WARC header; it takes so many bytes of the file; the names are those by which
+        it is looked up."""
+        ...
+
+
 class DecisionLog(Protocol):
     """Appends decisions, in groups that are made durable together."""
 

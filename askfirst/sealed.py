@@ -30,7 +30,7 @@ from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, Literal, NoReturn, cast
+from typing import BinaryIO, Literal, NamedTuple, NoReturn, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,7 +51,10 @@ _ABOUT = b"askfirst"
 _ZSTD_LEVEL = 9
 
 # The holes, as bytes that no JSON line holds: the first four, then the digests, then the times.
-_ID, _URL, _QUOTED, _AT = b"\x01", b"\x02", b"\x03", b"\x04"
+ID_HOLE = _ID = b"\x01"
+URL_HOLE = _URL = b"\x02"
+AT_HOLE = _AT = b"\x04"
+_QUOTED = b"\x03"
 _FIRST_DIGEST, _FIRST_TIME, _MOST_HOLES = 0x10, 0x18, 8
 _MOST_URL_BYTES = 65_535
 _MOST_FILLED = 1_024
@@ -362,7 +365,7 @@ def _by_origin(template: bytes) -> bytes:
 def _is_whole(parts: _Parts, line: bytes) -> bool:
     """Whether the parts give the line back."""
     try:
-        form, take, own = _layout(_stored(b"".join(parts.template)))
+        form, take, own, _, _ = _layout(_stored(b"".join(parts.template)))
         row = (hexlify(parts.id), parts.url, _quoted([parts.url])[0], _written(parts.at_us))
         filled = form % take((*row, *map(hexlify, parts.digests), *map(_written, parts.times_us)))
         return own == (len(parts.digests), len(parts.times_us)) and filled == line
@@ -462,11 +465,28 @@ def _sync_folder(folder: Path) -> None:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-_Layout = tuple[bytes, Callable[[tuple[bytes, ...]], object], tuple[int, int]]
-"""A template ready to be filled in: its form, what takes the parts of a row in the order of the holes, and how many
-digests and times a row must have."""
+class Block(NamedTuple):
+    """Some lines, and of each the template as it is stored (empty where a line is kept as it is) and, as text, the time
+    that fills its one hole for when it was decided."""
+
+    lines: list[bytes]
+    templates: list[bytes]
+    decided_at: list[bytes]
+
+
+class _Layout(NamedTuple):
+    """A template ready to be filled in: its form, what takes the parts of a row in the order of the holes, and how many
+    digests and times a row must have. ``is_shared``: the holes are the id, the URL and the time, and no more."""
+
+    form: bytes
+    take: Callable[[tuple[bytes, ...]], object]
+    own: tuple[int, int]
+    stored: bytes
+    is_shared: bool
+
+
 _AS_IT_IS = -1
-_WHOLE: _Layout = (b"%b", itemgetter(0), (0, 0))
+_WHOLE = _Layout(b"%b", itemgetter(0), (0, 0), b"", is_shared=False)
 
 
 def _shape(template: bytes) -> bytes:
@@ -489,7 +509,15 @@ def _layout(stored: bytes) -> _Layout:
     take, own = _places(shape)
     if _holes_in(form) != len(shape):
         raise SealedError("a template asks for more than to be filled in")
-    return b'{"id":"sha256:%b","url":"%b' + form, take, own
+    return _Layout(b'{"id":"sha256:%b","url":"%b' + form, take, own, stored, is_shared=shape == _AT)
+
+
+def template_text(stored: bytes) -> bytes:
+    """A template with its holes as the control characters that stand for them (``ID_HOLE`` and so on). Raises
+    SealedError."""
+    layout = _layout(stored)
+    shape = stored.partition(b"\0")[0]
+    return layout.form % tuple(_MARKS[hole] for hole in (_ID[0], _URL[0], *shape))
 
 
 def _holes_in(form: bytes) -> int:
@@ -543,6 +571,11 @@ class _Texts:
     def __getitem__(self, number: int) -> bytes:
         return self.written[self.ends[number] : self.ends[number + 1]]
 
+    def some(self, numbers: Sequence[int]) -> list[bytes]:
+        """These of the texts."""
+        written, ends = self.written, self.ends
+        return [written[ends[number] : ends[number + 1]] for number in numbers]
+
     def __len__(self) -> int:
         return len(self.ends) - 1
 
@@ -564,6 +597,21 @@ class _Rows:
     raw: pa.Array
     layouts: dict[int, _Layout] = field(default_factory=lambda: {_AS_IT_IS: _WHOLE})
     quoting: set[int] = field(default_factory=set)
+
+    def add_keys(self, keys: LookupKeys) -> None:
+        """Adds what these lines can be found by, as it was when they were packed."""
+        url_numbers, digest_ends = self.url_numbers.tolist(), self.digest_ends.tolist()
+        if self.raw.null_count == len(self.raw):
+            texts = self.urls.some(range(len(self.urls)))
+            keys.add_rows(self.ids, texts, url_numbers, self.digests, digest_ends)
+            return
+        ids, digests = _split(self.ids), _split(self.digests)
+        for place, whole in enumerate(self.raw.to_pylist()):
+            if whole is None:
+                own = digests[digest_ends[place] : digest_ends[place + 1]]
+                keys.add_own(ids[place], self.urls[url_numbers[place]], own)
+            else:
+                keys.add(keys_of(whole))
 
     def layouts_of(self, numbers: Sequence[int]) -> tuple[Mapping[int, _Layout], bool]:
         """How to fill in these templates, and whether any of them holds a URL that is percent-encoded."""
@@ -608,20 +656,33 @@ class Sealed:
         """The RFC 9162 root over the lines of a block, as the file has it. Raises IndexError."""
         return self._roots[number]
 
-    def lines(self, number: int) -> list[bytes]:
-        """The lines of a block. Raises IndexError where there is no such block."""
+    def block(self, number: int) -> Block:
+        """A block. Raises IndexError where there is no such block."""
         if not 0 <= number < self.blocks:
             raise IndexError(f"block {number} of {self.blocks}")
         start = number * BLOCK_LINES
         with _read_safely(self.path):
             return self._filled(start, min(start + BLOCK_LINES, self.count))
 
+    def lines(self, number: int) -> list[bytes]:
+        """The lines of a block. Raises IndexError where there is no such block."""
+        return self.block(number).lines
+
+    def some(self, start: int, stop: int) -> list[bytes]:
+        """The lines from a position on and before another, all of one block. Raises IndexError."""
+        if not 0 <= start < stop <= self.count or start // BLOCK_LINES != (stop - 1) // BLOCK_LINES:
+            raise IndexError(f"lines {start} to {stop} of {self.count}")
+        with _read_safely(self.path):
+            return self._filled(start, stop).lines
+
     def line(self, position: int) -> bytes:
         """One line, by its position in the segment, from 0. Raises IndexError."""
-        if not 0 <= position < self.count:
-            raise IndexError(f"line {position} of {self.count}")
+        return self.some(position, position + 1)[0]
+
+    def add_keys(self, number: int, keys: LookupKeys) -> None:
+        """Adds what the lines of a row group can be found by, after those of all groups before it."""
         with _read_safely(self.path):
-            return self._filled(position, position + 1)[0]
+            self._rows_of(number).add_keys(keys)
 
     def __iter__(self) -> Iterator[bytes]:
         for number in range(self.blocks):
@@ -630,14 +691,15 @@ class Sealed:
     def __len__(self) -> int:
         return self.count
 
-    def _filled(self, start: int, stop: int) -> list[bytes]:
+    def _filled(self, start: int, stop: int) -> Block:
         """The lines from there to there, all of one group: one pass, because it runs for every record that is
         verified."""
         rows = self._rows_of(start // GROUP_LINES)
         start, stop = start % GROUP_LINES, (stop - 1) % GROUP_LINES + 1
         template_numbers = rows.template_numbers[start:stop].tolist()
         layouts, quotes = rows.layouts_of(template_numbers)
-        urls = [rows.urls[number] for number in rows.url_numbers[start:stop].tolist()]
+        used = [layouts[number] for number in template_numbers]
+        urls = rows.urls.some(rows.url_numbers[start:stop].tolist())
         ids = _hexadecimal(rows.ids, start, stop)
         if _AS_IT_IS in template_numbers:
             raw = rows.raw.slice(start, stop - start).to_pylist()
@@ -648,30 +710,26 @@ class Sealed:
         time_ends = rows.time_ends[start : stop + 1].tolist()
         from_time = time_ends[0]
         times = _all_written(rows.times_us[from_time : time_ends[-1]].tolist())
+        decided_at = _all_written(rows.at_us[start:stop].tolist())
         lines: list[bytes] = []
         left_bytes = MOST_BYTES
         digest = time = 0
-        for template, one_id, url, quoted, at, digest_end, time_end in zip(
-            template_numbers,
-            ids,
-            urls,
-            _quoted(urls) if quotes else urls,
-            _all_written(rows.at_us[start:stop].tolist()),
-            digest_ends[1:],
-            time_ends[1:],
-            strict=True,
+        for (form, take, own, _, is_shared), one_id, url, quoted, at, digest_end, time_end in zip(
+            used, ids, urls, _quoted(urls) if quotes else urls, decided_at, digest_ends[1:], time_ends[1:], strict=True
         ):
             next_digest, next_time = digest_end - from_digest, time_end - from_time
-            form, take, own = layouts[template]
-            if own != (next_digest - digest, next_time - time):
+            if is_shared and next_digest == digest and next_time == time:
+                line = form % (one_id, url, at)
+            elif own == (next_digest - digest, next_time - time):
+                line = form % take((one_id, url, quoted, at, *digests[digest:next_digest], *times[time:next_time]))
+                digest, time = next_digest, next_time
+            else:
                 raise SealedError("a template has other holes than its row fills")
-            line = form % take((one_id, url, quoted, at, *digests[digest:next_digest], *times[time:next_time]))
-            digest, time = next_digest, next_time
             left_bytes -= len(line)
             if left_bytes < 0:
                 raise SealedError("a block of it unpacks to too much")
             lines.append(line)
-        return lines
+        return Block(lines, [layout.stored for layout in used], decided_at)
 
     def _rows_of(self, group: int) -> _Rows:
         if self._group is None or self._group[0] != group:
@@ -705,11 +763,14 @@ def _rows(table: pa.Table) -> _Rows:
         raise SealedError("a row of it is neither whole nor in parts")
     if urls.dictionary.null_count or templates.dictionary.null_count:
         raise SealedError("a text of it is missing")
+    texts = _Texts.of(urls.dictionary)
+    if b'"' in texts.written:
+        raise SealedError("a URL of it is more than a URL")
     times = pc.subtract_checked(pc.take(at.cast(pa.int64()), pc.list_parent_indices(ages)), ages.flatten())
     return _Rows(
         ids=_fixed(ids),
         url_numbers=_numbers(pc.fill_null(urls.indices, 0), "i"),
-        urls=_Texts.of(urls.dictionary),
+        urls=texts,
         at_us=_numbers(pc.fill_null(at.cast(pa.int64()), 0), "q"),
         template_numbers=_numbers(pc.fill_null(templates.indices, _AS_IT_IS), "i"),
         templates=_Texts.of(templates.dictionary),
@@ -731,6 +792,10 @@ def _fixed(values: pa.Array) -> bytes:
     return bytes(
         memoryview(values.buffers()[1])[values.offset * HASH_BYTES : (values.offset + len(values)) * HASH_BYTES]
     )
+
+
+def _split(hashes: bytes) -> list[bytes]:
+    return [hashes[place : place + HASH_BYTES] for place in range(0, len(hashes), HASH_BYTES)]
 
 
 def _numbers(values: pa.Array, code: Literal["i", "q"]) -> memoryview:

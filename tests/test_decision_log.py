@@ -125,7 +125,7 @@ class TestCheckpoints:
     async def test_the_last_one_vouches_for_everything(self, tmp_path: Path) -> None:
         """At the end decisions, evidence and items are under one signed checkpoint, and the manifest names it."""
         log = _log(tmp_path)
-        log.note_evidence(b"WARC/1.1 one")
+        log.note_evidence(b"WARC/1.1 one", 12)
         await _append(log, b"1", b"2", b"3")
         log.note_item(b"item")
         log.close()

@@ -27,6 +27,7 @@ from askfirst.edges import evidence_warc
 from askfirst.edges.evidence_warc import WarcEvidence, read_evidence
 from askfirst.ports import EdgeError, EvidenceStore
 from askfirst.rights.model import Document, Kind, Observation, Outage
+from askfirst.rights.wire import timestamp
 from tests.noticing import until_noticed
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, 456_789, tzinfo=UTC)
@@ -218,15 +219,27 @@ class TestOnce:
         assert len(notes) == 2
 
     def test_every_record_is_told_as_a_leaf(self, tmp_path: Path) -> None:
-        """The heads that are counted into the tree are those of the file, in its order, the first one too."""
+        """The heads that are counted into the tree are those of the file, in its order, the first one too; with what
+        each takes of the file, and by what it is looked up."""
         heads: list[bytes] = []
-        store = WarcEvidence(tmp_path, run="run", clock=lambda: NOW, leaf=heads.append)
+        told: list[tuple[int, str, str]] = []
+
+        def leaf(head: bytes, length_bytes: int, *, record_id: str = "", name: str = "") -> None:
+            heads.append(head)
+            told.append((length_bytes, record_id, name))
+
+        store = WarcEvidence(tmp_path, run="run", clock=lambda: NOW, leaf=leaf)
         body = b"<p>not found " * 100
         for number in range(3):
             store.keep(_page(body=body, document=_document(f"https://h/{number}")))
         store.close()
-        assert heads == [record.head for record in evidence_records(tmp_path / "run.warc")]
-        assert len(heads) == 4
+        records = list(evidence_records(tmp_path / "run.warc"))
+        assert heads == [record.head for record in records]
+        assert [length_bytes for length_bytes, _, _ in told] == [record.length_bytes for record in records]
+        names = [f"{_page(body=body).digest} {timestamp(NOW)} https://h/{number}" for number in range(3)]
+        assert [name for _, _, name in told] == ["", *names]
+        # the first holds the body, the others are revisits
+        assert [name for _, name, _ in told] == ["", records[1].fields()["WARC-Record-ID"], "", ""]
 
     def test_memory_is_bounded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The oldest is forgotten, and then kept again; what is remembered does not grow."""

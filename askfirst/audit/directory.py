@@ -16,7 +16,7 @@ import hashlib
 import json
 import mmap
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -180,7 +180,7 @@ def _bytes_of(path: Path) -> bytes:
 # -- evidence ----------------------------------------------------------------------------------------------------------
 
 _LENGTH = re.compile(rb"\r\nContent-Length: ([0-9]{1,15})\r\n")
-_FIELD = re.compile(rb"\r\n([A-Za-z-]+): ([^\r\n]*)")
+_FIELD = re.compile(r"\r\n([A-Za-z-]+): ([^\r\n]*)")
 _END = b"\r\n\r\n"
 
 
@@ -196,13 +196,17 @@ class EvidenceRecord:
 
     def fields(self) -> dict[str, str]:
         """Its WARC fields."""
-        return {name.decode(): value.decode("ascii", "replace") for name, value in _FIELD.findall(self.head)}
+        return dict(_FIELD.findall(self.head.decode("ascii", "replace")))
 
-    def fault(self) -> str | None:
-        """What is wrong with it by itself, in a few words; None when nothing is."""
+    @property
+    def length_bytes(self) -> int:
+        """What it takes of its file."""
+        return len(self.head) + len(self.block or b"") + len(_END)
+
+    def fault(self, fields: Mapping[str, str]) -> str | None:
+        """What is wrong with it by itself, in a few words; None when nothing is. ``fields`` are its own."""
         if not self.is_framed:
             return "does not end where it says"
-        fields = self.fields()
         block = self.block or b""
         if fields.get("WARC-Block-Digest") != f"sha256:{hashlib.sha256(block).hexdigest()}":
             return "does not match its digest"
@@ -214,10 +218,15 @@ class EvidenceRecord:
 
     def name(self) -> bytes | None:
         """What ``looked_at`` calls it, as it stands in a line; None for what is no observation."""
-        fields = self.fields()
+        members = self.members(self.fields())
+        return None if members is None else name_in_line(members)
+
+    def members(self, fields: Mapping[str, str]) -> dict[str, str] | None:
+        """The members of that, all of them text: digest, kind, observed_at and url. ``fields`` are its own."""
         if "AskFirst-Kind" not in fields or "WARC-Date" not in fields:
             return None
-        url, digest = fields.get("WARC-Target-URI", ""), fields.get("WARC-Payload-Digest", "")
+        url: object = fields.get("WARC-Target-URI", "")
+        digest: object = fields.get("WARC-Payload-Digest", "")
         if fields.get("WARC-Type") == "metadata":
             try:
                 told = json.loads(self.block or b"")
@@ -225,30 +234,37 @@ class EvidenceRecord:
                 digest = whole or f"sha256:{hashlib.sha256(_decoded(told.get('body_b64', ''))).hexdigest()}"
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 return None
-        members = {"digest": digest, "kind": fields["AskFirst-Kind"], "observed_at": fields["WARC-Date"], "url": url}
-        try:
-            return canonical(members)
-        except (ValueError, TypeError):
+        if not isinstance(url, str) or not isinstance(digest, str):
             return None
+        return {"digest": digest, "kind": fields["AskFirst-Kind"], "observed_at": fields["WARC-Date"], "url": url}
 
     def whole(self) -> bytes:
         """Head and block."""
         return self.head + (self.block or b"")
 
 
+def name_in_line(members: Mapping[str, str]) -> bytes | None:
+    """What ``looked_at`` calls the observation with these members; None where that cannot be written."""
+    try:
+        return canonical({**members})
+    except UnicodeEncodeError:
+        return None
+
+
 def _decoded(text: str) -> bytes:
     return base64.b64decode(text)
 
 
-def evidence_records(path: Path, *, blocks: bool = True) -> Iterator[EvidenceRecord]:
-    """The records of an evidence file in order, damaged ones as well. Raises OSError."""
+def evidence_records(path: Path, *, blocks: bool = True, start: int = 0) -> Iterator[EvidenceRecord]:
+    """The records of an evidence file in order, from the one that begins at byte ``start``, damaged ones as well.
+    Raises OSError."""
     with path.open("rb") as file:
         try:
             told = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:  # an empty file
             return
         with told:
-            yield from _records(told, len(told), blocks=blocks)
+            yield from _records(told, start, len(told), blocks=blocks)
 
 
 def record_in(told: bytes) -> EvidenceRecord | None:
@@ -261,8 +277,7 @@ def record_in(told: bytes) -> EvidenceRecord | None:
     return EvidenceRecord(0, head, told[end:], is_framed=True)
 
 
-def _records(told: mmap.mmap, size: int, *, blocks: bool) -> Iterator[EvidenceRecord]:
-    at = 0
+def _records(told: mmap.mmap, at: int, size: int, *, blocks: bool) -> Iterator[EvidenceRecord]:
     while at < size:
         head_end = told.find(_END, at)
         head = told[at : head_end + len(_END)] if head_end >= 0 else told[at:size]

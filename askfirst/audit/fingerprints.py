@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 
 IN_MEMORY = 4_000_000
+FINGERPRINT_BYTES = 16
+
+
+def fingerprint(name: bytes) -> bytes:
+    """Of what something is called: of an observation, as it stands between ``{"digest":`` and ``}``."""
+    return blake2b(name, digest_size=FINGERPRINT_BYTES).digest()
+
+
+def split_prints(joined: bytes) -> Iterator[bytes]:
+    """Fingerprints that stand one after another."""
+    return (joined[at : at + FINGERPRINT_BYTES] for at in range(0, len(joined), FINGERPRINT_BYTES))
 
 
 class Fingerprints:

@@ -109,7 +109,7 @@ def check(told: bytes, *, keys: Sequence[Verifier] = (), time_roots: bytes | Non
     named_bodies: set[str] = set()
     for number, leaf in enumerate(proof.evidence, start=1):
         record = record_in(base64.b64decode(leaf.record))
-        fault = "is no WARC record" if record is None else record.fault()
+        fault = "is no WARC record" if record is None else record.fault(record.fields())
         if record is None or fault is not None:
             found.faults.append(f"evidence {number} {fault}")
             continue

@@ -1,7 +1,7 @@
 """``askfirst audit prove``: finds one decision and writes its proof.
 
-1. The paths are made of the roots of blocks that sealed segments hold, and of leaves only where there are none; what
-   comes out is checked against the signed checkpoint before it is given to anybody.
+1. The paths are made of roots that were noted, and of leaves only where there are none; what comes out is checked
+   against the signed checkpoint before it is given to anybody. Where noted roots lead elsewhere, the leaves are read.
 2. The earliest checkpoint that covers everything is taken, because it needs least; the last one, where it has a time
    stamp.
 """
@@ -9,25 +9,35 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from askfirst.audit.directory import Directory, EvidenceRecord, Run, Segment, evidence_records
+from askfirst.audit.file_tree import FileTree
 from askfirst.audit.proof_file import FORMAT, EvidenceLeaf, Leaf, Proof
-from askfirst.audit.segment_scan import peaks, rows_of
-from askfirst.ledger.checkpoints import Checkpoint, open_checkpoint
+from askfirst.ledger.checkpoints import Checkpoint, Head, open_checkpoint
+from askfirst.ledger.growing import BLOCK_LEAVES, StoredRoots
 from askfirst.ledger.merkle import (
     Subtree,
-    Tree,
     inclusion_path,
     leaf_hash,
     node_hash,
     root_from_inclusion,
+    root_in,
+    rows_of,
     split,
 )
 from askfirst.ledger.notes import NoteError, Verifier
-from askfirst.lookup import LOOKUP_SUFFIX, KeyKind, Lookup, LookupDamaged, keys_of
+from askfirst.lookup import (
+    LOOKUP_SUFFIX,
+    KeyKind,
+    Lookup,
+    LookupDamaged,
+    decision_of_item,
+    evidence_name,
+    keys_of,
+)
 from askfirst.ports import EdgeError
 from askfirst.rights.model import Stage, Verdict
 from askfirst.rights.record import Recorded, parse_line
@@ -51,10 +61,10 @@ class Located(NamedTuple):
 def prove(directory: Path, wanted: str) -> bytes:
     """The proof file of the last decision about a URL, a body's sha256 or a decision's id. Raises SettingsError when
     there is none, and EdgeError when the record does not bear it out."""
-    opened = Directory(directory)
+    opened, segments = Directory(directory), _Segments()
     try:
-        found = locate(opened, wanted)
-        return _proof(opened, found, parse_line(found.line)).written()
+        found = _located(opened, segments, wanted)
+        return _proof(opened, segments, found, parse_line(found.line)).written()
     except WireError as error:
         raise EdgeError(
             f"{directory}: the record of {wanted} is no decision ({error}); run 'askfirst audit verify'"
@@ -72,12 +82,16 @@ def prove(directory: Path, wanted: str) -> bytes:
 
 def locate(directory: Directory, wanted: str) -> Located:
     """The last decision that is meant. Raises SettingsError, SealedError and OSError."""
+    return _located(directory, _Segments(), wanted)
+
+
+def _located(directory: Directory, segments: _Segments, wanted: str) -> Located:
     sought = _sought(wanted)
     for kind, value in sought:
         best: tuple[bytes, Located] | None = None
         for run in directory.runs:
             for segment in run.segments:
-                for position, line in _lines_with(segment, kind, value):
+                for position, line in _lines_with(segment, segments, kind, value):
                     start = line.find(b'"decided_at":"', 78)
                     at = line[start + 14 : start + 34]
                     if best is None or at >= best[0]:
@@ -100,14 +114,18 @@ def _sought(wanted: str) -> list[tuple[KeyKind, str]]:
     return [("id", f"sha256:{digits}"), ("digest", f"sha256:{digits}")]
 
 
-def _lines_with(segment: Segment, kind: KeyKind, value: str) -> Iterator[tuple[int, bytes]]:
+def _lines_with(segment: Segment, segments: _Segments, kind: KeyKind, value: str) -> Iterator[tuple[int, bytes]]:
     whole = kind == "url" or len(value) == len("sha256:") + _DIGEST_DIGITS
     if segment.is_sealed and whole:
         try:
             with Lookup(segment.path.with_suffix(LOOKUP_SUFFIX)) as lookup:
                 positions = lookup.find(kind, value)
-            sealed = Sealed(segment.path) if positions else None
-            found = [] if sealed is None else [(place, sealed.line(place)) for place in positions]
+                bound_to = lookup.bound_to
+            found: list[tuple[int, bytes]] | None = [
+                (place, segments.sealed(segment).line(place)) for place in positions
+            ]
+            if found and segments.sealed(segment).binding != bound_to:
+                found = None  # an index of another segment
         except (LookupDamaged, IndexError):
             found = None  # the index is only a cache: every line is read instead
         if found is not None:
@@ -131,62 +149,63 @@ def _meant(lines: Iterator[tuple[int, bytes]], kind: KeyKind, value: str) -> Ite
 # -- its proof ---------------------------------------------------------------------------------------------------------
 
 
-def _proof(directory: Directory, found: Located, recorded: Recorded) -> Proof:
+def _proof(directory: Directory, sealed: _Segments, found: Located, recorded: Recorded) -> Proof:
     run = found.run
-    evidence, evidence_roots = _evidence(run, recorded)
-    item, item_roots = _item(run, recorded)
-    note, checkpoint, key = _covering(
-        directory, run, found.leaf, max((index for index, _ in evidence), default=-1), -1 if item is None else item[0]
-    )
-    decisions = _Blocks(run).subtree
-    return Proof(
-        format=FORMAT,
-        decision=Leaf(
-            line=found.line.decode(),
-            index=found.leaf,
-            path=_path(
-                leaf_hash(found.line), found.leaf, checkpoint.decisions.size, decisions, checkpoint.decisions.root, run
-            ),
-        ),
-        evidence=tuple(
-            EvidenceLeaf(
-                record=base64.b64encode(record.whole()).decode(),
-                index=index,
-                path=_path(
-                    leaf_hash(record.head),
-                    index,
-                    checkpoint.evidence.size,
-                    evidence_roots,
-                    checkpoint.evidence.root,
-                    run,
-                ),
-            )
-            for index, record in evidence
-        ),
-        item=None
-        if item is None
-        else Leaf(
-            line=item[1].decode(),
-            index=item[0],
-            path=_path(leaf_hash(item[1]), item[0], checkpoint.items.size, item_roots, checkpoint.items.root, run),
-        ),
-        checkpoint=note.decode(),
-        key=key.vkey,
-        stamp=base64.b64encode(run.stamp_path.read_bytes()).decode()
-        if run.stamp_path.exists() and checkpoint.end
-        else "",
-        digest="",
-    )
-
-
-def _path(leaf: bytes, index: int, size: int, subtree: Subtree, root: bytes, run: Run) -> tuple[str, ...]:
-    path = inclusion_path(index, size, subtree)
-    if root_from_inclusion(leaf, index, size, path) != root:
-        raise EdgeError(
-            f"{run.out}: the record of run {run.name} is not what its checkpoint signed, so nothing is proven; "
-            f"{_VERIFY}"
+    with (
+        StoredRoots(run.leaves_path("evidence")) as evidence_roots,
+        StoredRoots(run.leaves_path("items")) as item_roots,
+    ):
+        records = FileTree(run.leaves_path("evidence"), evidence_roots, _records_of(run))
+        lines = FileTree(run.leaves_path("items"), item_roots, _items_of(run))
+        evidence = _evidence(run, records, recorded)
+        item = _item(run, lines, recorded)
+        note, checkpoint, key = _covering(
+            directory,
+            run,
+            found.leaf,
+            max((index for index, _ in evidence), default=-1),
+            -1 if item is None else item[0],
         )
-    return tuple(base64.b64encode(step).decode() for step in path)
+        return Proof(
+            format=FORMAT,
+            decision=Leaf(
+                line=found.line.decode(),
+                index=found.leaf,
+                path=_path(run, leaf_hash(found.line), found.leaf, checkpoint.decisions, sealed.trees(run)),
+            ),
+            evidence=tuple(
+                EvidenceLeaf(
+                    record=base64.b64encode(record.whole()).decode(),
+                    index=index,
+                    path=_path(run, leaf_hash(record.head), index, checkpoint.evidence, records.trees()),
+                )
+                for index, record in evidence
+            ),
+            item=None
+            if item is None
+            else Leaf(
+                line=item[1].decode(),
+                index=item[0],
+                path=_path(run, leaf_hash(item[1]), item[0], checkpoint.items, lines.trees()),
+            ),
+            checkpoint=note.decode(),
+            key=key.vkey,
+            stamp=base64.b64encode(run.stamp_path.read_bytes()).decode()
+            if run.stamp_path.exists() and checkpoint.end
+            else "",
+            digest="",
+        )
+
+
+def _path(run: Run, leaf: bytes, index: int, head: Head, trees: Iterable[Subtree]) -> tuple[str, ...]:
+    """The path of a leaf, by the first of the trees that leads to what was signed."""
+    for subtree in trees:
+        path = inclusion_path(index, head.size, subtree)
+        if root_from_inclusion(leaf, index, head.size, path) == head.root:
+            return tuple(base64.b64encode(step).decode() for step in path)
+    raise EdgeError(
+        f"{run.out}: the record of run {run.name} is not what its checkpoint signed, so nothing is proven; {_VERIFY}"
+    )
 
 
 def _covering(
@@ -221,105 +240,133 @@ def _covering(
     return chosen[0], checkpoint, next(key for key in keys if key.name == checkpoint.key_name)
 
 
-class _Blocks:
-    """A run's decisions as the roots of blocks of 4,096 leaves; segments are opened when they are needed."""
+class _Segments:
+    """The segments of decisions, opened when they are needed and once."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self) -> None:
         self._sealed: dict[Path, Sealed] = {}
         self._rows: dict[tuple[Path, int], list[list[bytes]]] = {}
 
-    def subtree(self, start: int, end: int) -> bytes:
+    def sealed(self, segment: Segment) -> Sealed:
+        """Raises SealedError."""
+        found = self._sealed.get(segment.path)
+        if found is None:
+            found = self._sealed[segment.path] = Sealed(segment.path)
+        return found
+
+    def trees(self, run: Run) -> Iterator[Subtree]:
+        """The roots over ranges of a run's decisions: with those that were noted, then without them."""
+        with StoredRoots(run.leaves_path("decisions")) as noted:
+            yield lambda start, end: self._root(run, start, end, noted)
+        yield lambda start, end: self._root(run, start, end, None)
+
+    def _root(self, run: Run, start: int, end: int, noted: StoredRoots | None) -> bytes:
         """The root over a range that the standard's division gives."""
-        if end - start > BLOCK_LINES:
+        root = None if noted is None else noted.root(start, end)
+        if root is not None:
+            return root
+        if end - start > BLOCK_LEAVES:
+            segment = run.segment_of(start)
+            if segment is not None and segment.is_sealed:
+                root = self._block_root(self.sealed(segment), start - segment.first, end - segment.first)
+                if root is not None:
+                    return root
             middle = start + split(end - start)
-            return node_hash(self.subtree(start, middle), self.subtree(middle, end))
-        segment = self._run.segment_of(start)
+            return node_hash(self._root(run, start, middle, noted), self._root(run, middle, end, noted))
+        segment = run.segment_of(start)
         if segment is None:
             return b""
-        if segment.is_sealed:
-            sealed = self._sealed.get(segment.path)
-            if sealed is None:
-                sealed = self._sealed[segment.path] = Sealed(segment.path)
-            number, inside = divmod(start - segment.first, BLOCK_LINES)
-            if number >= sealed.blocks:
-                return b""
-            block_end = min((number + 1) * BLOCK_LINES, sealed.count)
-            if inside == 0 and end - segment.first == block_end:
-                return sealed.block_root(number)
-            key = segment.path, number
-            if key not in self._rows:
-                self._rows[key] = rows_of([leaf_hash(line) for line in sealed.lines(number)])
-            return _root_in(self._rows[key], inside, inside + end - start)
-        key = segment.path, -1
+        first = start // BLOCK_LEAVES * BLOCK_LEAVES if segment.is_sealed else segment.first
+        key = segment.path, first
         if key not in self._rows:
-            self._rows[key] = rows_of([leaf_hash(line) for line in segment.lines()])
-        return _root_in(self._rows[key], start - segment.first, end - segment.first)
+            self._rows[key] = rows_of([leaf_hash(line) for line in self._lines(segment, first)])
+        return root_in(self._rows[key], start - first, end - first)
+
+    def _lines(self, segment: Segment, first: int) -> Iterable[bytes]:
+        """Of a sealed segment at most 256 lines, from that leaf on; of any other all."""
+        if not segment.is_sealed:
+            return segment.lines()
+        sealed, start = self.sealed(segment), first - segment.first
+        return sealed.some(start, min(start + BLOCK_LEAVES, sealed.count)) if start < sealed.count else ()
+
+    @staticmethod
+    def _block_root(sealed: Sealed, start: int, end: int) -> bytes | None:
+        number, inside = divmod(start, BLOCK_LINES)
+        whole = inside == 0 and number < sealed.blocks and end == min(start + BLOCK_LINES, sealed.count)
+        return sealed.block_root(number) if whole else None
 
 
-def _root_in(rows: Sequence[Sequence[bytes]], start: int, end: int) -> bytes:
-    if end > len(rows[0]):
-        return b""
-    tree = Tree()
-    for root, height in peaks(rows, end, start=start):
-        tree.append_perfect(root, height)
-    return tree.root()
+# -- evidence and items ------------------------------------------------------------------------------------------------
 
 
-def _in(rows: Sequence[Sequence[bytes]]) -> Subtree:
-    return lambda start, end: _root_in(rows, start, end)
+def _records_of(run: Run) -> Callable[[int], Iterator[tuple[bytes, EvidenceRecord]]]:
+    def read(start: int) -> Iterator[tuple[bytes, EvidenceRecord]]:
+        if run.evidence.exists():
+            for record in evidence_records(run.evidence, blocks=False, start=start):
+                yield record.head, record
+
+    return read
 
 
-def _evidence(run: Run, recorded: Recorded) -> tuple[list[tuple[int, EvidenceRecord]], Subtree]:
-    """Index and record of what the decision names, and the roots of the tree of evidence."""
+def _items_of(run: Run) -> Callable[[int], Iterator[tuple[bytes, bytes]]]:
+    def read(start: int) -> Iterator[tuple[bytes, bytes]]:
+        if run.items.exists():
+            with run.items.open("rb") as lines:
+                lines.seek(start)
+                for line in lines:
+                    if not line.endswith(b"\n"):
+                        return
+                    yield line[:-1], line[:-1]
+
+    return read
+
+
+def _evidence(run: Run, records: FileTree[EvidenceRecord], recorded: Recorded) -> list[tuple[int, EvidenceRecord]]:
+    """Index and record of what the decision names, and of those that hold the bodies of revisits."""
     wanted = {
-        canonical({"digest": o.digest, "kind": o.kind.value, "observed_at": timestamp(o.observed_at), "url": o.url})
+        canonical(
+            {"digest": o.digest, "kind": o.kind.value, "observed_at": timestamp(o.observed_at), "url": o.url}
+        ): evidence_name(o.digest, timestamp(o.observed_at), o.url)
         for o in recorded.looked_at
     }
-    times = {timestamp(o.observed_at).encode() for o in recorded.looked_at}
-    hashes: list[bytes] = []
-    found: dict[bytes, tuple[int, EvidenceRecord]] = {}
     if wanted and not run.evidence.exists():
         raise EdgeError(f"{run.evidence} is not there, so what the decision relied on cannot be shown")
-    for record in evidence_records(run.evidence) if wanted else ():
-        start = record.head.find(b"WARC-Date: ") + 11
-        if record.head[start : record.head.find(b"\r", start)] in times:
-            name = record.name()
-            if name in wanted:
-                found.setdefault(name, (len(hashes), record))
-        hashes.append(leaf_hash(record.head))
+    times = {timestamp(o.observed_at) for o in recorded.looked_at}
+
+    def is_named(record: EvidenceRecord) -> bytes | None:
+        return _whole(run, record).name() if record.fields().get("WARC-Date") in times else None
+
+    found = records.find("name", wanted, is_named)
     if len(found) < len(wanted):
         raise EdgeError(
             f"{run.evidence}: {len(wanted) - len(found)} of the {len(wanted)} observations that the decision relied on "
             f"are not there; {_VERIFY}"
         )
-    enclosed = sorted([*found.values(), *_named_by(run, found.values())], key=lambda one: one[0])
-    return enclosed, _in(rows_of(hashes))
+    named = {
+        fields["WARC-Refers-To"].encode(): fields["WARC-Refers-To"]
+        for _, record in found.values()
+        if "WARC-Refers-To" in (fields := record.fields())
+    }
+    firsts = records.find("id", named, lambda record: record.fields().get("WARC-Record-ID", "").encode())
+    every = dict([*found.values(), *firsts.values()])
+    return [(index, _whole(run, every[index])) for index in sorted(every)]
 
 
-def _named_by(run: Run, found: Iterable[tuple[int, EvidenceRecord]]) -> Iterator[tuple[int, EvidenceRecord]]:
-    """Index and record of those that hold the bodies of revisits, unless they are among the found."""
-    wanted = {fields["WARC-Refers-To"] for _, record in found if "WARC-Refers-To" in (fields := record.fields())}
-    wanted -= {record.fields().get("WARC-Record-ID", "") for _, record in found}
-    if wanted:
-        for index, record in enumerate(evidence_records(run.evidence)):
-            if record.fields().get("WARC-Record-ID") in wanted:
-                yield index, record
+def _whole(run: Run, record: EvidenceRecord) -> EvidenceRecord:
+    """With its block."""
+    return next(evidence_records(run.evidence, start=record.offset))
 
 
-def _item(run: Run, recorded: Recorded) -> tuple[tuple[int, bytes] | None, Subtree]:
-    """Index and line of what was kept under the decision, the last one, and the roots of the tree of items."""
-    hashes: list[bytes] = []
-    found: tuple[int, bytes] | None = None
+def _item(run: Run, lines: FileTree[bytes], recorded: Recorded) -> tuple[int, bytes] | None:
+    """Index and line of what was kept under the decision, the last one."""
     decision = recorded.decision
-    if decision.stage is Stage.KEEP and decision.verdict is Verdict.ALLOW and run.items.exists():
-        needle = f'"decision_id":"{decision.id}"'.encode()
-        digests = [one.digest.removeprefix("sha256:").encode() for one in recorded.looked_at]
-        with run.items.open("rb") as lines:
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    break
-                if needle in line and any(b'"sha256":"' + digest in line for digest in digests):
-                    found = len(hashes), line[:-1]
-                hashes.append(leaf_hash(line[:-1]))
-    return found, _in(rows_of(hashes))
+    if decision.stage is not Stage.KEEP or decision.verdict is not Verdict.ALLOW or not run.items.exists():
+        return None
+    digests = [one.digest.removeprefix("sha256:").encode() for one in recorded.looked_at]
+
+    def is_its(line: bytes) -> bytes | None:
+        if decision_of_item(line) != decision.id:
+            return None
+        return b"its" if any(b'"sha256":"' + digest in line for digest in digests) else None
+
+    return lines.find("id", {b"its": decision.id}, is_its, last=True).get(b"its")

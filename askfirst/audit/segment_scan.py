@@ -1,7 +1,8 @@
 """One segment of decisions, read once: its subtree roots, its times, what it looked at. Runs in a process of its own.
 
 1. The hot loop is a hash and byte slicing. A line is not parsed: it is known by the bytes that ``wire.decision_line``
-   writes, and what is not there is not found.
+   writes, and what is not there is not found. What the lines of a sealed segment share, their template, is looked at
+   once.
 2. Where a segment stands at its place (a multiple of 65,536 leaves), the roots of its perfect subtrees are given
    instead of its leaves: whoever joins segments then appends a handful of hashes.
 """
@@ -11,23 +12,40 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from askfirst.audit.differences import PREFIX_BYTES, Change, changes
 from askfirst.audit.directory import Segment
-from askfirst.ledger.merkle import Tree
-from askfirst.lookup import LOOKUP_SUFFIX, Lookup, LookupDamaged
-from askfirst.sealed import BLOCK_LINES, Sealed, SealedError
+from askfirst.audit.fingerprints import fingerprint
+from askfirst.ledger.growing import BLOCK_LEAVES, ROOTS_SUFFIX, place_of_span, roots_of_span
+from askfirst.ledger.merkle import Peaks, peaks, root_in, rows_of
+from askfirst.lookup import LOOKUP_SUFFIX, Lookup, LookupDamaged, LookupKeys, written
+from askfirst.sealed import (
+    AT_HOLE,
+    BLOCK_LINES,
+    GROUP_LINES,
+    ID_HOLE,
+    URL_HOLE,
+    Block,
+    Sealed,
+    SealedError,
+    template_text,
+)
 
 SEGMENT_LINES = 65_536
-FINGERPRINT_BYTES = 16
-Peaks = tuple[tuple[bytes, int], ...]
+_BLOCK_HEIGHT = BLOCK_LEAVES.bit_length() - 1
+GROUP_BLOCKS = GROUP_LINES // BLOCK_LINES
 _READ_BYTES = 1 << 23
 _DECIDED_AT = b'"decided_at":"'
 _LOOKED_AT = b',"looked_at":[{"digest":'
 _NEXT = b'},{"digest":'
 _KEPT = b',"stage":"keep","verdict":"allow"'
+_HEAD = b'{"id":"sha256:' + ID_HOLE + b'","url":"' + URL_HOLE + b'",'
+_HOLE = re.compile(rb"[\x00-\x1f]")
+_TIME_BYTES = len("2026-11-24T08:00:00.000000Z")
+_WHOLE_SECOND = b".000000Z"
 _OWN_DIGEST = re.compile(rb'^"sha256:([0-9a-f]{64})","kind":"(?!well-known|registry)')
 
 
@@ -56,6 +74,7 @@ class Scan:
     hashes: bytes | None = None
     changes: list[Change] = field(default_factory=list)
     noted: int | None = None
+    has_other_roots: bool = False
     torn_bytes: int = 0
     late: list[tuple[int, bytes]] = field(default_factory=list)
     early: list[int] = field(default_factory=list)
@@ -71,24 +90,11 @@ def scan(job: Job) -> Scan:
     found = Scan(job)
     hashes: list[bytes] = []
     times: list[bytes] = []
-    names: set[bytes] = set()
-    tails: set[bytes] = set()
+    seen = _Seen(found)
     try:
-        for lines in _batches(found):
-            hashes += [sha256(b"\x00" + line).digest() for line in lines]
-            times += map(_time, lines)
-            for line in lines:
-                place = line.rfind(_LOOKED_AT)
-                if place > 0:
-                    # what an origin's lines share stands first, and is taken apart once
-                    last = line.rfind(_NEXT, place)
-                    if last > 0:
-                        tails.add(line[place + 24 : last])
-                        names.add(line[last + 12 : -3])
-                    else:
-                        names.add(line[place + 24 : -3])
-                    if job.with_items:
-                        _note_kept(line, place, found)
+        for block in _batches(found):
+            hashes += [sha256(b"\x00" + line).digest() for line in block.lines]
+            times += seen.block(block)
     except SealedError as error:
         found.unreadable = str(error)
         return found
@@ -96,9 +102,7 @@ def scan(job: Job) -> Scan:
         found.unreadable = error.strerror or str(error)
         return found
     found.count = len(hashes)
-    for tail in tails:
-        names.update(tail.split(_NEXT))
-    found.names = set(map(fingerprint, names))
+    found.names = seen.fingerprints()
     rows = rows_of(hashes)
     _note_roots(found, hashes, rows)
     _note_times(found, times)
@@ -106,19 +110,101 @@ def scan(job: Job) -> Scan:
     return found
 
 
-def fingerprint(name: bytes) -> bytes:
-    """Of an observation's name, as it stands between ``{"digest":`` and ``}``."""
-    return blake2b(name, digest_size=FINGERPRINT_BYTES).digest()
+class _Shared(NamedTuple):
+    """What the lines of a template share. ``is_dated``: the time in the hole for it is the one that a line says.
+    ``own`` is how many of the names at the end of what was looked at are of each line itself; None: every line is to be
+    looked at by itself. ``keeps``: it allows keeping."""
+
+    is_dated: bool = False
+    own: int | None = None
+    names: tuple[bytes, ...] = ()
+    keeps: bool = False
+
+    @classmethod
+    def of(cls, stored: bytes) -> _Shared:
+        """Of a template as it is stored; empty, of lines that were kept whole."""
+        if not stored:
+            return cls()
+        text = template_text(stored)
+        head, at, _ = text.partition(AT_HOLE)
+        # no other hole before it, and none that could become a part of the member's name
+        is_dated = bool(at) and head.startswith(_HEAD) and head.endswith(_DECIDED_AT) and head.count(_DECIDED_AT) == 1
+        is_dated = is_dated and not _HOLE.search(head, len(_HEAD))
+        place = text.rfind(_LOOKED_AT)
+        names = text[place + len(_LOOKED_AT) : -3].split(_NEXT) if place > 0 else []
+        own = next((len(names) - number for number, name in enumerate(names) if _HOLE.search(name)), 0)
+        if not names or own == len(names):
+            return cls(is_dated)
+        keeps = text[place - len(_KEPT) : place] == _KEPT
+        return cls(is_dated, own, tuple(names[: len(names) - own]), keeps)
+
+
+class _Seen:
+    """What the lines of a segment looked at, and, where there are items, what they allow to keep."""
+
+    def __init__(self, found: Scan) -> None:
+        self._found = found
+        self._names: set[bytes] = set()
+        self._tails: set[bytes] = set()
+        self._templates: dict[bytes, _Shared] = {}
+
+    def block(self, block: Block) -> list[bytes]:
+        """When each line was decided."""
+        known = self._templates
+        for stored in set(block.templates).difference(known):
+            shared = known[stored] = _Shared.of(stored)
+            self._names.update(shared.names)
+        used = set(block.templates)
+        own = {stored for stored in used if known[stored].own != 0}
+        if own:
+            for line, stored in zip(block.lines, block.templates, strict=True):
+                if stored in own:
+                    self._look(line, known[stored].own)
+        if self._found.job.with_items:
+            for line, stored in zip(block.lines, block.templates, strict=True):
+                shared = known[stored]
+                if shared.own is not None and not shared.keeps:
+                    self._found.ids.add(id_fingerprint(line[14:78]))
+                else:
+                    _note_kept(line, line.rfind(_LOOKED_AT), self._found)
+        if all(known[stored].is_dated for stored in used):
+            return [at if len(at) == _TIME_BYTES else at[:19] + _WHOLE_SECOND for at in block.decided_at]
+        return list(map(_time, block.lines))
+
+    def _look(self, line: bytes, own: int | None) -> None:
+        """``own`` names at its end are of the line alone; None: it is not known how many."""
+        if own is not None:
+            end = len(line) - 3
+            for _ in range(own):
+                start = line.rfind(_NEXT, 0, end)
+                self._names.add(line[start + len(_NEXT) : end])
+                end = start
+            return
+        place = line.rfind(_LOOKED_AT)
+        if place > 0:
+            # what an origin's lines share stands first, and is taken apart once
+            last = line.rfind(_NEXT, place)
+            if last > 0:
+                self._tails.add(line[place + len(_LOOKED_AT) : last])
+                self._names.add(line[last + len(_NEXT) : -3])
+            else:
+                self._names.add(line[place + len(_LOOKED_AT) : -3])
+
+    def fingerprints(self) -> set[bytes]:
+        """Of every name."""
+        for tail in self._tails:
+            self._names.update(tail.split(_NEXT))
+        return set(map(fingerprint, self._names))
 
 
 def kept_fingerprint(decision_id: bytes, digest: bytes) -> bytes:
     """Of a decision that allows keeping, by the hexadecimal digits of its id, with what it looked at."""
-    return blake2b(decision_id + digest, digest_size=FINGERPRINT_BYTES).digest()
+    return fingerprint(decision_id + digest)
 
 
 def id_fingerprint(decision_id: bytes) -> bytes:
     """Of a decision, by the hexadecimal digits of its id."""
-    return blake2b(decision_id, digest_size=FINGERPRINT_BYTES).digest()
+    return fingerprint(decision_id)
 
 
 def lines_naming(segment: Segment, sought: set[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -132,6 +218,8 @@ def lines_naming(segment: Segment, sought: set[bytes]) -> Iterator[tuple[int, by
 
 
 def _note_kept(line: bytes, place: int, found: Scan) -> None:
+    if place < 0:
+        return
     decision_id = line[14:78]
     if line[place - len(_KEPT) : place] == _KEPT:
         for name in line[place + 24 : -3].split(_NEXT):
@@ -142,34 +230,41 @@ def _note_kept(line: bytes, place: int, found: Scan) -> None:
         found.ids.add(id_fingerprint(decision_id))
 
 
-def _batches(found: Scan) -> Iterator[list[bytes]]:
+def _batches(found: Scan) -> Iterator[Block]:
     segment = found.job.segment
     if segment.is_sealed:
         sealed = Sealed(segment.path)
         if sealed.first != segment.first:
             found.faults.append(f"says that it begins with leaf {sealed.first}")
+        keys = LookupKeys()
         for number in range(sealed.blocks):
-            lines = sealed.lines(number)
-            yield lines
-        _note_lookup(found, sealed)
+            if number % GROUP_BLOCKS == 0:
+                sealed.add_keys(number // GROUP_BLOCKS, keys)
+            yield sealed.block(number)
+        _compare_lookup(found, sealed, keys)
         return
     with segment.path.open("rb") as file:
         while lines := file.readlines(_READ_BYTES):
             if not lines[-1].endswith(b"\n"):
                 found.torn_bytes = len(lines.pop())
-            yield [line[:-1] for line in lines]
+            unsealed = [b""] * len(lines)
+            yield Block([line[:-1] for line in lines], unsealed, unsealed)
 
 
-def _note_lookup(found: Scan, sealed: Sealed) -> None:
+def _compare_lookup(found: Scan, sealed: Sealed, keys: LookupKeys) -> None:
     path = found.job.segment.path.with_suffix(LOOKUP_SUFFIX)
     if not path.exists():
         return
     try:
         with Lookup(path) as lookup:
-            if lookup.bound_to != sealed.binding or lookup.count != sealed.count:
-                found.faults.append(f"its look-up index {path.name} belongs to another file; delete the index")
+            belongs = lookup.bound_to == sealed.binding and lookup.count == sealed.count
     except LookupDamaged as error:
         found.faults.append(f"its look-up index cannot be used: {error}")
+        return
+    if not belongs:
+        found.faults.append(f"its look-up index {path.name} belongs to another file; delete the index")
+    elif path.read_bytes() != written(keys, bound_to=sealed.binding):
+        found.faults.append(f"its look-up index {path.name} does not name what is in it; delete the index")
 
 
 def _time(line: bytes) -> bytes:
@@ -178,16 +273,7 @@ def _time(line: bytes) -> bytes:
     if start < 0:
         return b""
     said = line[start + 14 : start + 41]
-    return said if said[19:20] == b"." else said[:19] + b".000000Z"
-
-
-def rows_of(hashes: list[bytes]) -> list[list[bytes]]:
-    """Row n holds the roots of the perfect subtrees of 2**n leaves."""
-    rows = [hashes]
-    while len(rows[-1]) > 1:
-        row = rows[-1]
-        rows.append([sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)])
-    return rows
+    return said if said[19:20] == b"." else said[:19] + _WHOLE_SECOND
 
 
 def _note_roots(found: Scan, hashes: list[bytes], rows: list[list[bytes]]) -> None:
@@ -197,25 +283,26 @@ def _note_roots(found: Scan, hashes: list[bytes], rows: list[list[bytes]]) -> No
     else:
         found.peaks = peaks(rows, found.count)
         found.at_sizes = {size: peaks(rows, size) for size in job.sizes if size <= found.count}
+        found.has_other_roots = not _are_noted(job, rows)
     if job.segment.is_sealed:
         sealed = Sealed(job.segment.path)
         for number in range(sealed.blocks):
             start, stop = number * BLOCK_LINES, min((number + 1) * BLOCK_LINES, found.count)
-            tree = Tree()
-            for root, height in peaks(rows, stop, start=start):
-                tree.append_perfect(root, height)
-            if tree.root() != sealed.block_root(number):
+            if root_in(rows, start, stop) != sealed.block_root(number):
                 found.faults.append(f"lines {start + 1} to {stop} have another root than it says")
 
 
-def peaks(rows: Sequence[Sequence[bytes]], size: int, *, start: int = 0) -> Peaks:
-    """The roots of the perfect subtrees over the leaves from ``start``, which is a multiple of them, to ``size``."""
-    given: list[tuple[bytes, int]] = []
-    for height in range(len(rows) - 1, -1, -1):
-        while start + (1 << height) <= size and start % (1 << height) == 0:
-            given.append((rows[height][start >> height], height))
-            start += 1 << height
-    return tuple(given)
+def _are_noted(job: Job, rows: Sequence[Sequence[bytes]]) -> bool:
+    """Whether the roots that were noted, as far as they go, are those of these leaves."""
+    blocks = rows[_BLOCK_HEIGHT] if len(rows) > _BLOCK_HEIGHT else ()
+    span = rows[-1][0] if len(rows[0]) == SEGMENT_LINES else None
+    expected = roots_of_span(blocks[: len(rows[0]) // BLOCK_LEAVES], span)
+    try:
+        with job.leaves.with_name(f"{job.leaves.name}{ROOTS_SUFFIX}").open("rb") as file:
+            file.seek(place_of_span(job.segment.first))
+            return expected.startswith(file.read(len(expected)))
+    except OSError:
+        return True  # they are no evidence, and need not be there
 
 
 def _note_times(found: Scan, times: Sequence[bytes]) -> None:

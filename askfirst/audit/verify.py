@@ -28,22 +28,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from askfirst.audit.differences import PREFIX_BYTES, Change, What, changes
-from askfirst.audit.directory import Directory, Run, evidence_records
+from askfirst.audit.directory import Directory, Run
+from askfirst.audit.evidence_scan import EvidenceJob, EvidenceScan, scan_evidence
 from askfirst.audit.findings import Verification, named
-from askfirst.audit.fingerprints import Fingerprints
-from askfirst.audit.indexes import index_faults
+from askfirst.audit.fingerprints import Fingerprints, fingerprint, split_prints
+from askfirst.audit.noted import Noted
 from askfirst.audit.segment_scan import (
     SEGMENT_LINES,
     Job,
     Scan,
-    fingerprint,
     id_fingerprint,
     kept_fingerprint,
     lines_naming,
@@ -53,10 +53,12 @@ from askfirst.audit.segment_scan import (
 from askfirst.audit.stamps import read_stamp
 from askfirst.items import TABLE_NAME, Item, Withdrawal, line_of, read_items
 from askfirst.ledger.checkpoints import Checkpoint, Head, open_checkpoint
+from askfirst.ledger.growing import ROOTS_SUFFIX
 from askfirst.ledger.keys import Rotation, succeeds
 from askfirst.ledger.manifest import CLOSED, FILE_NAME, OPENED, Entry
 from askfirst.ledger.merkle import Tree, leaf_hash
 from askfirst.ledger.notes import NoteError, Verifier
+from askfirst.lookup import decision_of_item
 from askfirst.rights.wire import digest, timestamp
 from askfirst.sealed import SealedError
 
@@ -64,6 +66,8 @@ CLOCK_SLACK = timedelta(seconds=2)
 START_SLACK = timedelta(minutes=1)
 PARALLEL_FROM = 3
 """Segments of a directory from which further processes are worth their start."""
+AHEAD = 6
+"""Segments and files that may be read before the one that is waited for."""
 UNSIGNED_MOST = 8_192
 """What a run can have written before its first checkpoint."""
 MOST_NAMED_LOOKS = 20
@@ -148,8 +152,7 @@ class _Verifying:
             for one in trees.values():
                 self._check_notes(one)
                 self._check_stamp(one, time_roots)
-                self._check_evidence(one)
-            self._check_decisions(trees)
+            self._check_scanned(trees)
             for one in trees.values():
                 self._check_item_lines(one)
             self._check_table(trees)
@@ -360,25 +363,21 @@ class _Verifying:
                 "one or more between these two checkpoints were altered, dropped, reordered or added",
             )
 
-    def _check_simple(self, one: _Trees, tree: str, file: str, kind: str, hashes: Iterable[bytes]) -> int:
-        """Evidence and items, which are one file a run."""
-        sizes = set(one.sizes(tree))
-        roots: dict[int, bytes] = {}
-        growing, now = Tree(), bytearray()
-        for leaf in hashes:
-            growing.append(leaf)
-            now += leaf[:PREFIX_BYTES]
-            if growing.size in sizes:
-                roots[growing.size] = growing.root()
-        bad = self._judge(one, tree, roots, growing.size)
+    def _compare(self, one: _Trees, tree: str, file: str, kind: str, roots: dict[int, bytes], now: bytes) -> None:
+        """Evidence and items, which are one file a run, with what was signed and what was noted."""
+        count = len(now) // PREFIX_BYTES
+        bad = self._judge(one, tree, roots, count)
         noted = noted_leaves(one.run.leaves_path(tree), 0, None)
         covered = one.covered(tree)
-        found = [] if noted is None else changes(noted, bytes(now))
-        self._tell_changes(one, tree, file, kind, bad, growing.size, [(0, change) for change in found], covered)
-        if not one.ended and growing.size > covered and one.checkpoints:
-            more = growing.size - covered
+        found = [] if noted is None else changes(noted, now)
+        self._tell_changes(one, tree, file, kind, bad, count, [(0, change) for change in found], covered)
+        if not one.ended and count > covered and one.checkpoints:
+            more = count - covered
             self._told.said.append(f"{file}: {more} {tree} after the last checkpoint are vouched for by nobody")
-        return growing.size
+
+    def _tell_noted(self, tree: str, names: Iterable[str]) -> None:
+        for name in names:
+            self._told.find(f"leaves/{name}", f"altered; the {tree} themselves are as they were signed: delete it")
 
     def _tell_changes(
         self,
@@ -412,7 +411,7 @@ class _Verifying:
 
     # -- evidence ------------------------------------------------------------------------------------------------------
 
-    def _check_evidence(self, one: _Trees) -> None:
+    def _check_evidence(self, one: _Trees, found: EvidenceScan) -> None:
         path = one.run.evidence
         file = self._name(path)
         if not path.exists():
@@ -420,42 +419,41 @@ class _Verifying:
                 self._told.find(file, f"is missing: checkpoints signed {one.covered('evidence')} records of evidence")
             return
         before = len(self._told.findings)
-        self._told.evidence += self._check_simple(one, "evidence", file, "record", self._evidence_leaves(one, path))
-        for where, what in index_faults(path) if len(self._told.findings) == before else ():
-            self._told.find(f"{self._name(path.with_suffix('.cdxj'))} {where}", what)
-
-    def _evidence_leaves(self, one: _Trees, path: Path) -> Iterator[bytes]:
-        file = self._name(path)
-        covered = one.covered("evidence")
-        prints: set[bytes] = set()
-        size = path.stat().st_size
-        for number, record in enumerate(evidence_records(path)):
-            fault = record.fault()
-            if fault is not None:
-                torn = not record.is_framed and record.offset + len(record.whole()) >= size
-                if torn and number >= covered and not one.ended:
-                    self._told.said.append(f"{file} at byte {record.offset}: the last record is cut short")
-                    break
-                self._told.find(f"{file} record {number + 1} (leaf {number}) at byte {record.offset}", fault)
-            else:
-                name = record.name()
-                if name is not None:
-                    prints.add(fingerprint(name[len(b'{"digest":') : -1]))
-                    if len(prints) > 100_000:
-                        self._looks.add(prints)
-                        prints.clear()
-            yield leaf_hash(record.head)
-        self._looks.add(prints)
+        for where, what in found.faults:
+            self._told.find(f"{file} {where}", what)
+        if found.torn_at is not None:
+            self._told.said.append(f"{file} at byte {found.torn_at}: the last record is cut short")
+        self._looks.add(split_prints(found.prints))
+        self._told.evidence += found.count
+        self._compare(one, "evidence", file, "record", found.roots, found.prefixes)
+        if len(self._told.findings) == before:
+            for where, what in found.index:
+                self._told.find(f"{self._name(path.with_suffix('.cdxj'))} {where}", what)
+            self._tell_noted("evidence", found.noted)
 
     # -- decisions -----------------------------------------------------------------------------------------------------
 
-    def _check_decisions(self, trees: dict[str, _Trees]) -> None:
+    def _check_scanned(self, trees: dict[str, _Trees]) -> None:
+        """Evidence and decisions; of these it is asked whether what they looked at is among the evidence."""
         jobs = [(one, job) for one in trees.values() for job in self._jobs(one)]
+        evidence = [
+            EvidenceJob(
+                one.run.evidence,
+                one.run.leaves_path("evidence"),
+                frozenset(one.sizes("evidence")),
+                one.covered("evidence"),
+                ended=one.ended,
+            )
+            for one in trees.values()
+        ]
+        found = self._scans([*evidence, *(job for _, job in jobs)])
+        for one, told in zip(trees.values(), islice(found, len(evidence)), strict=True):
+            self._check_evidence(one, cast("EvidenceScan", told))
         joined: dict[str, _Joined] = {}
-        for (one, _), found in zip(jobs, self._scans([job for _, job in jobs]), strict=True):
+        for (one, _), scanned in zip(jobs, found, strict=True):
             state = joined.setdefault(one.run.name, _Joined())
-            self._join(one, state, found)
-            self._progress(found.count)
+            self._join(one, state, cast("Scan", scanned))
+            self._progress(cast("Scan", scanned).count)
         for name, state in joined.items():
             self._tell_decisions(trees[name], state)
 
@@ -481,30 +479,29 @@ class _Verifying:
                 self._has_items,
             )
 
-    def _scans(self, jobs: Sequence[Job]) -> Iterator[Scan]:
+    def _scans(self, jobs: Sequence[EvidenceJob | Job]) -> Iterator[EvidenceScan | Scan]:
+        """What each of them finds, in their order."""
         workers = min(self._workers, len(jobs))
-        if workers < 2 or len(jobs) < PARALLEL_FROM:
-            yield from map(scan, jobs)
+        if workers < 2 or sum(isinstance(job, Job) for job in jobs) < PARALLEL_FROM:
+            yield from map(_scanned, jobs)
             return
         # spawn: the parent may have threads, which a fork would leave in the middle of what they do
         context = multiprocessing.get_context("spawn")
         # no collector there: a scan makes millions of objects and no circles
         with ProcessPoolExecutor(workers, mp_context=context, initializer=gc.disable) as pool:
-            waiting: deque[Future[Scan]] = deque()
+            waiting: deque[Future[EvidenceScan | Scan]] = deque()
             left = iter(jobs)
             done = 0
             try:
-                for job in left:
-                    waiting.append(pool.submit(scan, job))
-                    if len(waiting) > workers:
-                        yield waiting.popleft().result()
-                        done += 1
-                while waiting:
+                while True:
+                    waiting.extend(pool.submit(_scanned, job) for job in islice(left, workers + AHEAD - len(waiting)))
+                    if not waiting:
+                        return
                     yield waiting.popleft().result()
                     done += 1
             except BrokenProcessPool:
                 # a process was ended from outside: what is left is read here
-                yield from map(scan, jobs[done:])
+                yield from map(_scanned, jobs[done:])
 
     def _join(self, one: _Trees, state: _Joined, found: Scan) -> None:
         job = found.job
@@ -531,6 +528,7 @@ class _Verifying:
                 state.roots[state.tree.size + size] = _with_peaks(state.tree, some).root()
             state.tree = _with_peaks(state.tree, found.peaks)
         state.changes += [(file, first, change) for change in found.changes]
+        state.has_other_roots = state.has_other_roots or found.has_other_roots
         if job.expected is not None and found.count != job.expected and not found.changes:
             self._told.find(file, f"holds {found.count} lines, not {job.expected}")
         if found.torn_bytes:
@@ -588,6 +586,8 @@ class _Verifying:
             before = len(self._told.findings)
             self._tell_changes(one, "decisions", file, "line", bad, count, [(first, change)], covered)
             explained = explained or len(self._told.findings) > before or where >= covered
+        if bad is None and not state.changes and state.has_other_roots:
+            self._tell_noted("decisions", [f"{one.run.name}.decisions{ROOTS_SUFFIX}"])
         if bad is not None and not explained:
             files = [file for start, file, _ in state.files if start <= max(bad[0], 0)]
             self._say_range(files[-1] if files else name, "decisions", bad, count)
@@ -620,9 +620,20 @@ class _Verifying:
             if one.covered("items"):
                 self._told.find(file, f"is missing: checkpoints signed {one.covered('items')} lines of items")
             return
-        self._told.items += self._check_simple(one, "items", file, "line", self._item_leaves(one, path))
+        sizes = set(one.sizes("items"))
+        roots: dict[int, bytes] = {}
+        noted = Noted(one.run.leaves_path("items"))
+        before = len(self._told.findings)
+        for line in self._item_lines(one, path):
+            noted.add(leaf_hash(line), len(line) + 1, record_id=decision_of_item(line), name="")
+            if noted.size in sizes:
+                roots[noted.size] = noted.root()
+        self._told.items += noted.size
+        self._compare(one, "items", file, "line", roots, bytes(noted.prefixes))
+        if len(self._told.findings) == before:
+            self._tell_noted("items", noted.faults())
 
-    def _item_leaves(self, one: _Trees, path: Path) -> Iterator[bytes]:
+    def _item_lines(self, one: _Trees, path: Path) -> Iterator[bytes]:
         file = self._name(path)
         opened: dict[str, BinaryIO] = {}
         try:
@@ -637,7 +648,7 @@ class _Verifying:
                     fault = self._item_fault(line, opened)
                     if fault is not None:
                         self._told.find(f"{file} line {number} (leaf {number - 1})", fault)
-                    yield leaf_hash(line[:-1])
+                    yield line[:-1]
         finally:
             for warc in opened.values():
                 warc.close()
@@ -728,8 +739,13 @@ class _Joined:
     files: list[tuple[int, str, int]] = field(default_factory=list)
     changes: list[tuple[str, int, Change]] = field(default_factory=list)
     torn: str | None = None
+    has_other_roots: bool = False
     is_broken: bool = False
     is_explained: bool = False
+
+
+def _scanned(job: EvidenceJob | Job) -> EvidenceScan | Scan:
+    return scan_evidence(job) if isinstance(job, EvidenceJob) else scan(job)
 
 
 _item = msgspec.json.Decoder(Item)

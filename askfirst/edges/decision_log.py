@@ -37,6 +37,7 @@ from askfirst.ledger.growing import GrowingTree
 from askfirst.ledger.manifest import CLOSED, FILE_NAME, OPENED, Entry, append_entry, write_whole
 from askfirst.ledger.merkle import leaf_hash
 from askfirst.ledger.notes import SigningKey
+from askfirst.lookup import RollingIndex, decision_of_item
 from askfirst.ports import EdgeError
 from askfirst.rights.wire import digest
 from askfirst.sealed import Sealed, SealedError
@@ -77,8 +78,9 @@ class MerkleLog:
         self._stamp = stamp
         self._before_checkpoint: list[Callable[[], None]] = []
         self._decisions = GrowingTree(out / "leaves" / f"{run}.decisions")
-        self._evidence = GrowingTree(out / "leaves" / f"{run}.evidence")
-        self._items = GrowingTree(out / "leaves" / f"{run}.items")
+        evidence, items = (out / "leaves" / f"{run}.{tree}" for tree in ("evidence", "items"))
+        self._evidence = GrowingTree(evidence, RollingIndex(evidence))
+        self._items = GrowingTree(items, RollingIndex(items))
         self._segment: AppendedFile | None = None
         try:
             self._segment = self._new_segment()
@@ -116,13 +118,14 @@ class MerkleLog:
                 self._state.notify()
         return waiter
 
-    def note_evidence(self, head: bytes) -> None:
-        """Counts a record of the evidence, by the bytes of its WARC header."""
-        self._evidence.add([leaf_hash(head)])
+    def note_evidence(self, head: bytes, length_bytes: int, *, record_id: str = "", name: str = "") -> None:
+        """Counts a record of the evidence, by the bytes of its WARC header. It takes so many bytes of its file, and is
+        looked up by its id and by ``lookup.evidence_name``."""
+        self._evidence.add_entry(leaf_hash(head), length_bytes, record_id=record_id, name=name)
 
     def note_item(self, line: bytes) -> None:
         """Counts a line of the kept dataset, without its newline."""
-        self._items.add([leaf_hash(line)])
+        self._items.add_entry(leaf_hash(line), len(line) + 1, record_id=decision_of_item(line))
 
     def before_checkpoint(self, sync: Callable[[], None]) -> None:
         """``sync`` is called before each checkpoint, from another thread."""

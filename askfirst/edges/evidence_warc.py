@@ -47,7 +47,8 @@ from fastwarc.warc import ArchiveIterator, WarcRecord
 
 from askfirst.appended import run_file
 from askfirst.cdxj import write_cdxj
-from askfirst.ports import EdgeError
+from askfirst.lookup import evidence_name, record_id_of
+from askfirst.ports import EdgeError, NoteEvidence
 from askfirst.rights.model import Document, Kind, Observation, Outage
 from askfirst.rights.wire import parse_timestamp, timestamp
 
@@ -71,7 +72,7 @@ class WarcEvidence:
         *,
         run: str,
         clock: Callable[[], datetime],
-        leaf: Callable[[bytes], None] = lambda _head: None,
+        leaf: NoteEvidence = lambda _head, _length_bytes, *, record_id="", name="": None,  # noqa: ARG005
     ) -> None:
         self._run = run
         self._leaf = leaf
@@ -102,9 +103,10 @@ class WarcEvidence:
                 if self._file.is_new:
                     info = self._warcinfo()
                     self._file.append(info)
-                    self._leaf(info[: info.index(b"\r\n\r\n") + 4])
+                    self._leaf(_head(info), len(info))
                 self._file.append(record)
-                self._leaf(record[: record.index(b"\r\n\r\n") + 4])
+                head = _head(record)
+                self._leaf(head, len(record), record_id=record_id_of(head), name=_name(observation))
                 if body_key is not None:
                     _remember(self._bodies, body_key, named)
             except OSError as error:
@@ -187,6 +189,14 @@ class WarcEvidence:
             f"cannot write the evidence file {self._path}: {error.strerror or error}; "
             "check that its folder is there, can be written and has room",
         )
+
+
+def _head(record: bytes) -> bytes:
+    return record[: record.index(b"\r\n\r\n") + 4]
+
+
+def _name(observation: Observation) -> str:
+    return evidence_name(observation.digest, timestamp(observation.observed_at), observation.document.url)
 
 
 # -- an observation as a record ---------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ EMPTY_ROOT = sha256(b"").digest()
 """The root over no leaves."""
 
 Subtree = Callable[[int, int], bytes]
+Peaks = tuple[tuple[bytes, int], ...]
+"""Roots of perfect subtrees with their heights."""
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -74,6 +76,11 @@ class Tree:
             root = node_hash(left, root)
         return root
 
+    def subtrees(self) -> Peaks:
+        """The roots of its perfect subtrees with their heights, the largest first: what it is held as."""
+        heights = [height for height in range(self.size.bit_length()) if self.size >> height & 1]
+        return tuple(zip(self._roots, reversed(heights), strict=True))
+
     def copy(self) -> Self:
         """A tree that grows on its own from here."""
         other = type(self)()
@@ -96,6 +103,38 @@ def subtree_of(leaves: Sequence[bytes]) -> Subtree:
 def split(size: int) -> int:
     """The largest power of two smaller than ``size`` (section 2.1.1); size is at least 2."""
     return 1 << ((size - 1).bit_length() - 1)
+
+
+# -- all subtrees at once ----------------------------------------------------------------------------------------------
+
+
+def rows_of(leaves: list[bytes]) -> list[list[bytes]]:
+    """Row n holds the roots of the perfect subtrees of 2**n leaves."""
+    rows = [leaves]
+    while len(rows[-1]) > 1:
+        row = rows[-1]
+        rows.append([sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)])
+    return rows
+
+
+def peaks(rows: Sequence[Sequence[bytes]], size: int, *, start: int = 0) -> Peaks:
+    """The roots of the perfect subtrees over the leaves from ``start``, which is a multiple of them, to ``size``."""
+    given: list[tuple[bytes, int]] = []
+    for height in range(len(rows) - 1, -1, -1):
+        while start + (1 << height) <= size and start % (1 << height) == 0:
+            given.append((rows[height][start >> height], height))
+            start += 1 << height
+    return tuple(given)
+
+
+def root_in(rows: Sequence[Sequence[bytes]], start: int, end: int) -> bytes:
+    """The root over a range of leaves that a path or a checkpoint asks for; empty where some are not there."""
+    if end > len(rows[0]):
+        return b""
+    tree = Tree()
+    for root, height in peaks(rows, end, start=start):
+        tree.append_perfect(root, height)
+    return tree.root()
 
 
 # -- inclusion: section 2.1.3 --------------------------------------------------------------------------------
