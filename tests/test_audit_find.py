@@ -14,6 +14,7 @@ import typer
 
 from askfirst.audit.find import FINGERPRINTS, Answer, find, passage, question_of
 from askfirst.audit.proof_file import check
+from askfirst.audit.verify import verify
 from askfirst.cli import audit_find
 from askfirst.cli.audit_find import answer_to_json, lines_of
 from askfirst.items import line_of, read_items
@@ -361,11 +362,16 @@ class TestSegments:
         assert str(one.with_suffix("")) in "\n".join(answer.looked_at.notes)
 
     def test_an_index_that_conceals(self, sealed: Path) -> None:
-        """An index without its entries, which belongs to its segment all the same, makes nothing never seen."""
-        for path in (sealed / "decisions").glob("*.lookup"):
+        """An index without its entries, which belongs to its segment all the same, makes nothing never seen; and verify
+        names it."""
+        paths = sorted((sealed / "decisions").glob("*.lookup"))
+        for path in paths:
             with Lookup(path) as honest:
-                bound_to = honest.bound_to
-            write_keys(LookupKeys(), path, bound_to=bound_to)
+                bound_to, count = honest.bound_to, honest.count
+            write_keys(LookupKeys(count=count), path, bound_to=bound_to)
+        told = [finding.what for finding in verify(sealed, workers=1).findings]
+        for path in paths:
+            assert f"its look-up index {path.name} does not name what is in it; delete the index" in told
         answer = asked(sealed, "https://noai.example/x")
         assert (answer.state, answer.total) == ("refused", 2)
         assert (answer.looked_at.decisions, answer.looked_at.indexed) == (11, 0)

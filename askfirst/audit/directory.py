@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from askfirst.edges.decision_log import segments as segment_paths
-from askfirst.ledger.checkpoints import read_notes
+from askfirst.ledger.checkpoints import is_cut_short, read_notes
 from askfirst.ledger.keys import Rotation
 from askfirst.ledger.manifest import FILE_NAME, Entry, read_entries
 from askfirst.ledger.notes import NoteError, Verifier
@@ -134,6 +134,11 @@ class Directory:
             Run(name, self.out, tuple(sorted(found[name], key=lambda one: (one.first, one.path.name))))
             for name in sorted(found)
         )
+
+    def cut_notes(self) -> list[Path]:
+        """The files of notes whose end is missing. Raises OSError."""
+        paths = [*(run.notes_path for run in self.runs), self.out / "keys" / "rotations.notes"]
+        return [path for path in paths if is_cut_short(_bytes_of(path))]
 
     def run(self, name: str) -> Run | None:
         """The run of that name."""

@@ -20,7 +20,7 @@ from askfirst.audit.differences import PREFIX_BYTES, Change, changes
 from askfirst.audit.directory import Segment
 from askfirst.audit.fingerprints import fingerprint
 from askfirst.ledger.growing import BLOCK_LEAVES, ROOTS_SUFFIX, place_of_span, roots_of_span
-from askfirst.ledger.merkle import Peaks, peaks, root_in, rows_of
+from askfirst.ledger.merkle import Peaks, leaf_hash, peaks, root_in, rows_of
 from askfirst.lookup import LOOKUP_SUFFIX, Lookup, LookupDamaged, LookupKeys, written
 from askfirst.sealed import (
     AT_HOLE,
@@ -65,7 +65,8 @@ class Job:
 
 @dataclass(slots=True)
 class Scan:
-    """What a segment holds. ``hashes`` where it cannot be given as subtrees."""
+    """What a segment holds. ``hashes`` where it cannot be given as subtrees. ``plain_differs``: beside the sealed
+    segment stands its plain text, which nobody needs any more, and says something else."""
 
     job: Job
     count: int = 0
@@ -75,6 +76,7 @@ class Scan:
     changes: list[Change] = field(default_factory=list)
     noted: int | None = None
     has_other_roots: bool = False
+    plain_differs: bool = False
     torn_bytes: int = 0
     late: list[tuple[int, bytes]] = field(default_factory=list)
     early: list[int] = field(default_factory=list)
@@ -285,6 +287,12 @@ def _note_roots(found: Scan, hashes: list[bytes], rows: list[list[bytes]]) -> No
         found.at_sizes = {size: peaks(rows, size) for size in job.sizes if size <= found.count}
         found.has_other_roots = not _are_noted(job, rows)
     if job.segment.is_sealed:
+        plain = job.segment.path.with_suffix(".jsonl")
+        if plain.exists():
+            left = iter(hashes)
+            with plain.open("rb") as lines:
+                found.plain_differs = any(leaf_hash(line.removesuffix(b"\n")) != next(left, b"") for line in lines)
+            found.plain_differs = found.plain_differs or next(left, None) is not None
         sealed = Sealed(job.segment.path)
         for number in range(sealed.blocks):
             start, stop = number * BLOCK_LINES, min((number + 1) * BLOCK_LINES, found.count)

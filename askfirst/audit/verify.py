@@ -32,6 +32,7 @@ from typing import BinaryIO, cast
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from askfirst.audit.differences import PREFIX_BYTES, Change, What, changes
@@ -74,6 +75,11 @@ MOST_NAMED_LOOKS = 20
 _RUN_TIME = re.compile(r"([0-9]{8}T[0-9]{6})Z-")
 _MOST_HEAD_BYTES = 1 << 20
 _TREES = ("decisions", "evidence", "items")
+_THEMSELVES = {
+    "decisions": "the decisions themselves are as they were signed",
+    "evidence": "the evidence itself is as it was signed",
+    "items": "the items themselves are as they were signed",
+}
 Progress = Callable[[int], None]
 
 
@@ -146,6 +152,8 @@ class _Verifying:
         try:
             self._read_keys()
             trees = self._read_checkpoints()
+            for path in self._directory.cut_notes():
+                told.find(self._name(path), "truncated: it does not end with an empty line")
             self._read_manifest(trees)
             if checkpoint is not None:
                 self._read_kept_note(checkpoint, trees)
@@ -180,12 +188,30 @@ class _Verifying:
     # -- keys, notes, manifest -----------------------------------------------------------------------------------------
 
     def _read_keys(self) -> None:
+        rotations = self._read_rotations()
+        self._choose_keys(rotations)
+        reached = {*self._known}
+        for _ in rotations:
+            reached |= {key for one in rotations if {one.old, one.new} & reached for key in (one.old, one.new)}
+        for number, rotation in enumerate(rotations, start=1):
+            if rotation.old not in reached:
+                self._told.find(
+                    f"keys/rotations.notes note {number}", "added: none of its keys leads to one known here"
+                )
+
+    def _read_rotations(self) -> list[Rotation]:
         rotations: list[Rotation] = []
         for number, rotation in self._directory.rotations():
+            place = f"keys/rotations.notes note {number}"
             if isinstance(rotation, str):
-                self._told.find(f"keys/rotations.notes note {number}", rotation)
-            else:
-                rotations.append(rotation)
+                self._told.find(place, rotation)
+                continue
+            if rotation in rotations:
+                self._told.find(place, f"duplicated: it is note {rotations.index(rotation) + 1} again")
+            rotations.append(rotation)
+        return rotations
+
+    def _choose_keys(self, rotations: list[Rotation]) -> None:
         named_here: list[Verifier] = []
         for path, key in self._directory.public_keys():
             if isinstance(key, str):
@@ -377,7 +403,7 @@ class _Verifying:
 
     def _tell_noted(self, tree: str, names: Iterable[str]) -> None:
         for name in names:
-            self._told.find(f"leaves/{name}", f"altered; the {tree} themselves are as they were signed: delete it")
+            self._told.find(f"leaves/{name}", f"altered; {_THEMSELVES[tree]}: delete it")
 
     def _tell_changes(
         self,
@@ -393,10 +419,11 @@ class _Verifying:
         explained = False
         for first, change in found:
             where = first + change.place
-            if bad is None and where < covered:
+            # one more in a run that ended with its checkpoint was not dropped: it was never there
+            if bad is None and (where < covered or (one.ended and count == covered)):
                 self._told.find(
                     f"leaves/{one.run.name}.{tree} leaf {where}",
-                    f"altered; the {tree} themselves are as they were signed",
+                    f"altered; {_THEMSELVES[tree]}",
                 )
                 return
             if where >= covered and change.what is What.ADDED and not one.ended:
@@ -531,8 +558,11 @@ class _Verifying:
         state.has_other_roots = state.has_other_roots or found.has_other_roots
         if job.expected is not None and found.count != job.expected and not found.changes:
             self._told.find(file, f"holds {found.count} lines, not {job.expected}")
+        if found.plain_differs:
+            plain = self._name(job.segment.path.with_suffix(".jsonl"))
+            self._told.find(plain, "is not what the sealed segment beside it holds, which is read instead: delete it")
         if found.torn_bytes:
-            state.torn = f"{file} line {found.count + 1} is cut short ({found.torn_bytes} bytes)"
+            state.torn = f"{file} line {found.count + 1} is cut short ({found.torn_bytes} bytes)", first + found.count
         for position, at in found.late[:MOST_NAMED_LOOKS]:
             self._told.find(
                 f"{file} line {position + 1} (leaf {first + position})",
@@ -593,9 +623,10 @@ class _Verifying:
             self._say_range(files[-1] if files else name, "decisions", bad, count)
         if state.torn is not None:
             if one.ended or count < covered:
-                self._told.find(state.torn.split(" is cut")[0] + f" (leaf {count})", "truncated")
+                line, leaf = state.torn
+                self._told.find(line.split(" is cut")[0] + f" (leaf {leaf})", "truncated")
             else:
-                self._told.said.append(f"{state.torn}: its run was stopped in the middle")
+                self._told.said.append(f"{state.torn[0]}: its run was stopped in the middle")
         if not one.checkpoints and count:
             if one.notes or one.closed is not None or count > UNSIGNED_MOST:
                 self._told.find(self._name(one.run.notes_path), f"nothing that holds vouches for {count} decisions")
@@ -704,6 +735,8 @@ class _Verifying:
         lines = (line_of(item) for item in read_items(self._directory.out, note=lambda _text: None))
         rows = _rows_of(path)
         try:
+            for where, what in wrong_statistics(path):
+                self._told.find(f"{TABLE_NAME} {where}", what)
             if not ended:
                 held = Fingerprints()
                 held.add(fingerprint(line) for line in self._every_item_line())
@@ -738,7 +771,7 @@ class _Joined:
     next_first: int = 0
     files: list[tuple[int, str, int]] = field(default_factory=list)
     changes: list[tuple[str, int, Change]] = field(default_factory=list)
-    torn: str | None = None
+    torn: tuple[str, int] | None = None
     has_other_roots: bool = False
     is_broken: bool = False
     is_explained: bool = False
@@ -750,6 +783,25 @@ def _scanned(job: EvidenceJob | Job) -> EvidenceScan | Scan:
 
 _item = msgspec.json.Decoder(Item)
 _withdrawal = msgspec.json.Decoder(Withdrawal)
+
+
+def wrong_statistics(path: Path) -> Iterator[tuple[str, str]]:
+    """Row groups and columns of a Parquet file whose noted range is not that of their values: a reader that filters
+    passes them over. Raises what Arrow raises."""
+    with pq.ParquetFile(path) as table:
+        for number in range(table.num_row_groups):
+            described = table.metadata.row_group(number)
+            for place in range(described.num_columns):
+                column = described.column(place)
+                noted = column.statistics
+                if noted is None or "." in column.path_in_schema:
+                    continue  # none, or of a list, by which no reader filters
+                values = table.read_row_group(number, columns=[column.path_in_schema]).column(0)
+                real = pc.min_max(values)
+                differs = noted.has_min_max and (noted.min, noted.max) != (real["min"].as_py(), real["max"].as_py())
+                if differs or (noted.has_null_count and noted.null_count != values.null_count):
+                    where = f"row group {number + 1}, column {column.path_in_schema}"
+                    yield where, "its statistics are not those of its values, which misleads readers that filter"
 
 
 def _rows_of(path: Path) -> Iterator[bytes]:
