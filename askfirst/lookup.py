@@ -1,8 +1,8 @@
-"""The look-up index of up to 65,536 records: which of them may speak of an id, a URL, a digest, a host or a name.
+"""The look-up index of up to 65,536 records: which of them may speak of an id, a URL, a digest or a name.
 
-A file of sorted entries of six bytes: a 32-bit fingerprint of what is sought and a 16-bit position, or for hosts the
-number of a block of lines. A sealed segment of decisions has one, of about 16 bytes a line; evidence and items, which
-are one file a run, have one for each 65,536 records (``RollingIndex``).
+A file of sorted entries of six bytes: a 32-bit fingerprint of what is sought and a 16-bit position. A sealed segment of
+decisions has one, of about 15 bytes a line; evidence and items, which are one file a run, have one for each 65,536
+records (``RollingIndex``).
 
 1. It only says where to look: a fingerprint is shared by others, so whoever asks reads the line and compares.
 2. It is a cache. What it does not name is absent only if the index belongs to the segment, which ``bound_to`` says (a
@@ -25,18 +25,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, get_args
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 LOOKUP_SUFFIX = ".lookup"
-KeyKind = Literal["id", "url", "digest", "host", "name"]
+KeyKind = Literal["id", "url", "digest", "name"]
 KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
-BLOCK_LINES = 4_096
 MOST_RECORDS = 65_536
 """Of one index."""
 _MAGIC = b"askfirst lookup\x02"
-_HEADER = struct.Struct(">16s32sI5I")
+_HEADER = struct.Struct(">16s32sI4I")
 _ENTRY_BYTES = 6
 _DECISION_ID = b'"decision_id":"'
 _LOGGER = logging.getLogger(__name__)
@@ -79,14 +77,6 @@ def _held(looked_at: Sequence[object]) -> Iterable[str]:
                 yield digest
 
 
-def host_of(url: str) -> str:
-    """The host as an index knows it: lower case, without a port. Empty where there is none."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
 def fingerprint(kind: KeyKind, value: str) -> int:
     """32 bits. Of what is a digest already, its first; of anything else a CRC."""
     if kind in {"id", "digest"}:
@@ -103,8 +93,6 @@ class LookupKeys:
 
     entries: Mapping[KeyKind, array[int]] = field(default_factory=lambda: {kind: array("Q") for kind in KINDS})
     count: int = 0
-    _hosts: dict[bytes, int] = field(default_factory=dict)
-    _last_block: dict[int, int] = field(default_factory=dict)
 
     def add(self, keys: Keys) -> None:
         """The next line."""
@@ -116,7 +104,6 @@ class LookupKeys:
             self.entries["digest"].append(fingerprint("digest", digest) << 16 | position)
         if keys.url is not None:
             self.entries["url"].append(fingerprint("url", keys.url) << 16 | position)
-            self._add_host(fingerprint("host", host_of(keys.url)), position)
 
     def add_record(self, record_id: str, name: str) -> None:
         """The next record of evidence or items, by what it can be looked up; either may be empty."""
@@ -136,12 +123,11 @@ class LookupKeys:
         for digest in digests:
             entries["digest"].append(int.from_bytes(digest[:4]) << 16 | position)
         entries["url"].append(zlib.crc32(url) << 16 | position)
-        self._add_host(self._host(url), position)
 
     def add_rows(
         self, ids: bytes, urls: Sequence[bytes], url_numbers: Sequence[int], digests: bytes, digest_ends: Sequence[int]
     ) -> None:
-        """The same for many lines, which begin a block. Ids and digests stand one after another; ``urls`` has each
+        """The same for many lines. Ids and digests stand one after another; ``urls`` has each
         once, ``url_numbers`` the number of each line's; the digests of a line end at ``digest_ends``, which begins with
         0."""
         first = self.count
@@ -158,26 +144,6 @@ class LookupKeys:
                 for word in words[start:end]
             ]
         )
-        hosts = list(map(self._host, urls))
-        for start in range(0, len(url_numbers), BLOCK_LINES):
-            for host in {hosts[number] for number in url_numbers[start : start + BLOCK_LINES]}:
-                self._add_host(host, first + start)
-
-    def _host(self, url: bytes) -> int:
-        end = url.find(b"/", 8)
-        site = url if end < 0 else url[:end]
-        host = self._hosts.get(site)
-        if host is None:
-            if len(self._hosts) >= MOST_RECORDS:
-                self._hosts.clear()
-            host = self._hosts[site] = fingerprint("host", host_of(url.decode("utf-8", "surrogatepass")))
-        return host
-
-    def _add_host(self, host: int, position: int) -> None:
-        block = position // BLOCK_LINES
-        if self._last_block.get(host) != block:
-            self._last_block[host] = block
-            self.entries["host"].append(host << 16 | block)
 
 
 def write_lookup(lines: Iterable[bytes], path: Path, *, bound_to: bytes = bytes(32)) -> None:
@@ -320,20 +286,9 @@ class Lookup:
         self._file.close()
 
     def find(self, kind: KeyKind, value: str) -> list[int]:
-        """The positions, from 0 and rising, of lines that may be meant: to be read and compared. Of a host every line
-        of the blocks that it is in. Ids and digests with ``sha256:`` before them. Raises LookupDamaged."""
-        found = self._found(kind, fingerprint(kind, host_of(f"//{value}") if kind == "host" else value))
-        if kind != "host":
-            return found
-        return [
-            line for block in found for line in range(block * BLOCK_LINES, min((block + 1) * BLOCK_LINES, self.count))
-        ]
-
-    def host_blocks(self, host: str) -> list[int]:
-        """The numbers of the blocks of 4,096 lines that may hold lines of a host. Raises LookupDamaged."""
-        return self._found("host", fingerprint("host", host_of(f"//{host}")))
-
-    def _found(self, kind: KeyKind, sought: int) -> list[int]:
+        """The positions, from 0 and rising, of records that may be meant: to be read and compared. Ids and digests with
+        ``sha256:`` before them. Raises LookupDamaged."""
+        sought = fingerprint(kind, value)
         start, size = self._parts[kind]
         low, high = 0, size
         while low < high:

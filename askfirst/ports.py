@@ -19,6 +19,10 @@ class EdgeError(Exception):
     """An edge could not do its work: a store is unreachable or unwritable. Says what, where and what to do next."""
 
 
+class SettingsError(ValueError):
+    """The operator's settings cannot be used: says which one, what is wrong, and what to write instead."""
+
+
 class Fetch(Protocol):
     """Looks at a document."""
 

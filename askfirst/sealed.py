@@ -522,6 +522,9 @@ def template_text(stored: bytes) -> bytes:
 
 def _holes_in(form: bytes) -> int:
     """How many ``%b`` there are; -1 where a per cent sign asks for anything else, such as a width."""
+    holes = form.count(b"%b")
+    if form.count(b"%") == holes:
+        return holes
     holes = 0
     pieces = iter(form.split(b"%")[1:])
     for piece in pieces:
@@ -613,13 +616,17 @@ class _Rows:
             else:
                 keys.add(keys_of(whole))
 
-    def layouts_of(self, numbers: Sequence[int]) -> tuple[Mapping[int, _Layout], bool]:
-        """How to fill in these templates, and whether any of them holds a URL that is percent-encoded."""
+    def layouts_of(self, numbers: Sequence[int], known: dict[bytes, _Layout]) -> tuple[Mapping[int, _Layout], bool]:
+        """How to fill in these templates, and whether any of them holds a URL that is percent-encoded. ``known`` are
+        templates of other groups."""
         used = set(numbers)
         for number in used:
             if number not in self.layouts:
                 stored = self.templates[number]
-                self.layouts[number] = _layout(stored)
+                layout = known.get(stored)
+                if layout is None:
+                    layout = known[stored] = _layout(stored)
+                self.layouts[number] = layout
                 if _QUOTED in stored:
                     self.quoting.add(number)
         return self.layouts, not used.isdisjoint(self.quoting)
@@ -632,6 +639,7 @@ class Sealed:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._group: tuple[int, _Rows] | None = None
+        self._known: dict[bytes, _Layout] = {}
         with _read_safely(path):
             with pq.ParquetFile(path) as file:
                 about = file.metadata.metadata or {}
@@ -697,7 +705,7 @@ class Sealed:
         rows = self._rows_of(start // GROUP_LINES)
         start, stop = start % GROUP_LINES, (stop - 1) % GROUP_LINES + 1
         template_numbers = rows.template_numbers[start:stop].tolist()
-        layouts, quotes = rows.layouts_of(template_numbers)
+        layouts, quotes = rows.layouts_of(template_numbers, self._known)
         used = [layouts[number] for number in template_numbers]
         urls = rows.urls.some(rows.url_numbers[start:stop].tolist())
         ids = _hexadecimal(rows.ids, start, stop)

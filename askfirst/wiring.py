@@ -30,6 +30,7 @@ from askfirst.gate import Gate, utc_now
 from askfirst.ledger.keys import KeyFileError, KeyFolder
 from askfirst.looking import Count
 from askfirst.ports import Cache, EdgeError, Inspect, Registry
+from askfirst.ports import SettingsError as SettingsError  # noqa: PLC0414  # who sets up a run finds it here
 from askfirst.recording import NoRecord, Record, Recording
 from askfirst.rights.model import Agent, Purpose
 from askfirst.rights.policy import PROFILES, STRICT, Mode, Policy, PolicyError, default_profile, parse_policy
@@ -42,10 +43,6 @@ REDIS_SCHEMES = frozenset(
     {"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
 )
 TOKEN = re.compile(r"[A-Za-z_-]+")
-
-
-class SettingsError(ValueError):
-    """The operator's settings cannot be used: says which one, what is wrong, and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from askfirst.lookup import BLOCK_LINES, Keys, Lookup, LookupDamaged, keys_of, write_lookup
+from askfirst.lookup import Keys, Lookup, LookupDamaged, keys_of, write_lookup
 
 
 def line_of(number: int, *, url: str | None = None, digests: tuple[str, ...] = ()) -> bytes:
@@ -20,7 +20,7 @@ def line_of(number: int, *, url: str | None = None, digests: tuple[str, ...] = (
 
 
 def test_every_key_of_every_line_is_found(tmp_path: Path) -> None:
-    """By id, URL, digest and host; each line at its position."""
+    """By id, URL and digest; each line at its position."""
     digests = [f"sha256:{number * 7919:064x}" for number in range(9_000)]
     write_lookup((line_of(number, digests=(digests[number],)) for number in range(9_000)), tmp_path / "x.lookup")
     with Lookup(tmp_path / "x.lookup") as lookup:
@@ -29,19 +29,7 @@ def test_every_key_of_every_line_is_found(tmp_path: Path) -> None:
             assert number in lookup.find("id", f"sha256:{number:064x}")
             assert number in lookup.find("url", f"https://h{number}.example/{number}")
             assert number in lookup.find("digest", digests[number])
-            assert number in lookup.find("host", f"H{number}.example")
-            assert lookup.host_blocks(f"h{number}.example") == [number // BLOCK_LINES]
         assert lookup.find("url", "https://nobody.example/") == []
-        assert lookup.find("host", "nobody.example") == []
-
-
-def test_a_host_is_named_once_a_block(tmp_path: Path) -> None:
-    """Its lines are all lines of its blocks, the last of which may be short."""
-    write_lookup((line_of(n, url="https://one.example/") for n in range(4_100)), tmp_path / "x.lookup")
-    with Lookup(tmp_path / "x.lookup") as lookup:
-        assert lookup.host_blocks("one.example") == [0, 1]
-        assert lookup.find("host", "one.example") == list(range(4_100))
-        assert lookup.find("url", "https://one.example/") == list(range(4_100))
 
 
 def test_what_a_line_can_be_found_by() -> None:
@@ -100,8 +88,7 @@ def test_a_position_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "x.lookup"
     write_lookup([line_of(1)], path)
     whole = bytearray(path.read_bytes())
-    whole[-1 - 6 * 2] = 9  # the position of the URL's entry: before the host's, of which there is one
-    whole[-1 - 6] = 9
+    whole[-1] = 9  # the position of the URL's entry, which is the last one
     path.write_bytes(whole)
     with Lookup(path) as lookup, pytest.raises(LookupDamaged, match="names a line that is not there"):
         lookup.find("url", "https://h1.example/1")

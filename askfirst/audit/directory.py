@@ -26,9 +26,9 @@ from askfirst.ledger.checkpoints import is_cut_short, read_notes
 from askfirst.ledger.keys import Rotation
 from askfirst.ledger.manifest import FILE_NAME, Entry, read_entries
 from askfirst.ledger.notes import NoteError, Verifier
+from askfirst.ports import SettingsError
 from askfirst.rights.wire import canonical
 from askfirst.sealed import Sealed
-from askfirst.wiring import SettingsError
 
 SEGMENT = re.compile(r"(?P<run>.+)\.(?P<first>[0-9]{12})")
 Say = Callable[[str], None]

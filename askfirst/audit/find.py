@@ -42,11 +42,10 @@ from askfirst import pictures
 from askfirst.edges.decision_log import segments
 from askfirst.items import Item, Withdrawal
 from askfirst.lookup import KeyKind, Lookup, LookupDamaged
-from askfirst.ports import EdgeError
+from askfirst.ports import EdgeError, SettingsError
 from askfirst.rights.record import Recorded, parse_line
 from askfirst.rights.wire import WireError, canonical
 from askfirst.sealed import Sealed, SealedError
-from askfirst.wiring import SettingsError
 
 Kind = Literal["url", "site", "id", "digest", "file", "text"]
 State = Literal["kept", "replaced", "withdrawn", "refused", "deferred", "allowed", "never seen"]

@@ -38,12 +38,11 @@ from askfirst.lookup import (
     evidence_name,
     keys_of,
 )
-from askfirst.ports import EdgeError
+from askfirst.ports import EdgeError, SettingsError
 from askfirst.rights.model import Stage, Verdict
 from askfirst.rights.record import Recorded, parse_line
 from askfirst.rights.wire import WireError, canonical, timestamp
 from askfirst.sealed import BLOCK_LINES, Sealed, SealedError
-from askfirst.wiring import SettingsError
 
 SHORTEST_ID = 6
 _VERIFY = "run 'askfirst audit verify' on it"

@@ -41,6 +41,7 @@ _READ_BYTES = 1 << 23
 _DECIDED_AT = b'"decided_at":"'
 _LOOKED_AT = b',"looked_at":[{"digest":'
 _NEXT = b'},{"digest":'
+_NEXT_BYTES = len(_NEXT)
 _KEPT = b',"stage":"keep","verdict":"allow"'
 _HEAD = b'{"id":"sha256:' + ID_HOLE + b'","url":"' + URL_HOLE + b'",'
 _HOLE = re.compile(rb"[\x00-\x1f]")
@@ -133,12 +134,17 @@ class _Shared(NamedTuple):
         is_dated = bool(at) and head.startswith(_HEAD) and head.endswith(_DECIDED_AT) and head.count(_DECIDED_AT) == 1
         is_dated = is_dated and not _HOLE.search(head, len(_HEAD))
         place = text.rfind(_LOOKED_AT)
-        names = text[place + len(_LOOKED_AT) : -3].split(_NEXT) if place > 0 else []
-        own = next((len(names) - number for number, name in enumerate(names) if _HOLE.search(name)), 0)
-        if not names or own == len(names):
+        if place < 0:
             return cls(is_dated)
-        keeps = text[place - len(_KEPT) : place] == _KEPT
-        return cls(is_dated, own, tuple(names[: len(names) - own]), keeps)
+        start, end = place + len(_LOOKED_AT), len(text) - 3
+        hole, own = _HOLE.search(text, place), 0
+        if hole is not None:
+            own = text.count(_NEXT, hole.start()) + 1
+            end = text.rfind(_NEXT, start, hole.start())
+            if end < 0:
+                return cls(is_dated)  # all of them
+        keeps = text.endswith(_KEPT, 0, place)
+        return cls(is_dated, own, tuple(text[start:end].split(_NEXT)), keeps)
 
 
 class _Seen:
@@ -152,16 +158,21 @@ class _Seen:
 
     def block(self, block: Block) -> list[bytes]:
         """When each line was decided."""
-        known = self._templates
-        for stored in set(block.templates).difference(known):
+        known, used = self._templates, set(block.templates)
+        for stored in used.difference(known):
             shared = known[stored] = _Shared.of(stored)
             self._names.update(shared.names)
-        used = set(block.templates)
-        own = {stored for stored in used if known[stored].own != 0}
-        if own:
-            for line, stored in zip(block.lines, block.templates, strict=True):
-                if stored in own:
-                    self._look(line, known[stored].own)
+        own = {stored: known[stored].own for stored in used if known[stored].own != 0}
+        names = self._names
+        for line, stored in zip(block.lines, block.templates, strict=True) if own else ():
+            if stored in own:
+                count, end = own[stored], len(line) - 3
+                if count is None:
+                    self._look(line)
+                for _ in range(count or 0):
+                    start = line.rfind(_NEXT, 0, end)
+                    names.add(line[start + _NEXT_BYTES : end])
+                    end = start
         if self._found.job.with_items:
             for line, stored in zip(block.lines, block.templates, strict=True):
                 shared = known[stored]
@@ -173,22 +184,14 @@ class _Seen:
             return [at if len(at) == _TIME_BYTES else at[:19] + _WHOLE_SECOND for at in block.decided_at]
         return list(map(_time, block.lines))
 
-    def _look(self, line: bytes, own: int | None) -> None:
-        """``own`` names at its end are of the line alone; None: it is not known how many."""
-        if own is not None:
-            end = len(line) - 3
-            for _ in range(own):
-                start = line.rfind(_NEXT, 0, end)
-                self._names.add(line[start + len(_NEXT) : end])
-                end = start
-            return
+    def _look(self, line: bytes) -> None:
         place = line.rfind(_LOOKED_AT)
         if place > 0:
             # what an origin's lines share stands first, and is taken apart once
             last = line.rfind(_NEXT, place)
             if last > 0:
                 self._tails.add(line[place + len(_LOOKED_AT) : last])
-                self._names.add(line[last + len(_NEXT) : -3])
+                self._names.add(line[last + _NEXT_BYTES : -3])
             else:
                 self._names.add(line[place + len(_LOOKED_AT) : -3])
 

@@ -37,10 +37,11 @@ import pyarrow.parquet as pq
 
 from askfirst.audit.differences import PREFIX_BYTES, Change, What, changes
 from askfirst.audit.directory import Directory, Run
-from askfirst.audit.evidence_scan import EvidenceJob, EvidenceScan, scan_evidence
+from askfirst.audit.evidence_scan import EvidenceJob, EvidenceScan
 from askfirst.audit.findings import Verification, named
 from askfirst.audit.fingerprints import Fingerprints, fingerprint, split_prints
 from askfirst.audit.noted import Noted
+from askfirst.audit.scanning import scanned
 from askfirst.audit.segment_scan import (
     SEGMENT_LINES,
     Job,
@@ -477,10 +478,10 @@ class _Verifying:
         for one, told in zip(trees.values(), islice(found, len(evidence)), strict=True):
             self._check_evidence(one, cast("EvidenceScan", told))
         joined: dict[str, _Joined] = {}
-        for (one, _), scanned in zip(jobs, found, strict=True):
+        for (one, _), told in zip(jobs, found, strict=True):
             state = joined.setdefault(one.run.name, _Joined())
-            self._join(one, state, cast("Scan", scanned))
-            self._progress(cast("Scan", scanned).count)
+            self._join(one, state, cast("Scan", told))
+            self._progress(cast("Scan", told).count)
         for name, state in joined.items():
             self._tell_decisions(trees[name], state)
 
@@ -510,7 +511,7 @@ class _Verifying:
         """What each of them finds, in their order."""
         workers = min(self._workers, len(jobs))
         if workers < 2 or sum(isinstance(job, Job) for job in jobs) < PARALLEL_FROM:
-            yield from map(_scanned, jobs)
+            yield from map(scanned, jobs)
             return
         # spawn: the parent may have threads, which a fork would leave in the middle of what they do
         context = multiprocessing.get_context("spawn")
@@ -521,14 +522,14 @@ class _Verifying:
             done = 0
             try:
                 while True:
-                    waiting.extend(pool.submit(_scanned, job) for job in islice(left, workers + AHEAD - len(waiting)))
+                    waiting.extend(pool.submit(scanned, job) for job in islice(left, workers + AHEAD - len(waiting)))
                     if not waiting:
                         return
                     yield waiting.popleft().result()
                     done += 1
             except BrokenProcessPool:
                 # a process was ended from outside: what is left is read here
-                yield from map(_scanned, jobs[done:])
+                yield from map(scanned, jobs[done:])
 
     def _join(self, one: _Trees, state: _Joined, found: Scan) -> None:
         job = found.job
@@ -775,10 +776,6 @@ class _Joined:
     has_other_roots: bool = False
     is_broken: bool = False
     is_explained: bool = False
-
-
-def _scanned(job: EvidenceJob | Job) -> EvidenceScan | Scan:
-    return scan_evidence(job) if isinstance(job, EvidenceJob) else scan(job)
 
 
 _item = msgspec.json.Decoder(Item)
