@@ -9,10 +9,12 @@ Rules:
 2. A file that was deleted or moved away takes writes all the same, so its place is looked at, at most every
    ``LOOK_EVERY_S`` seconds: what was written in between is gone with what was written before. When the file has come
    back to its place (the same file, by device and inode), it is gone on with.
+3. With the first sync of a file its name is on the disk as well.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -88,8 +90,11 @@ class AppendedFile:
             if self._file is None or self._synced_bytes == self._whole_bytes:
                 return
             file, reached, openings = os.dup(self._file), self._whole_bytes, self.openings
+            is_first = self._synced_bytes == 0
         try:
             os.fdatasync(file)
+            if is_first:
+                sync_folder(self.path.parent)
         except OSError as error:
             self._unsynced = error
             raise
@@ -161,6 +166,18 @@ def run_file(folder: Path, run: str, suffix: str) -> AppendedFile:
     if not run or run.startswith(".") or "/" in run or "\0" in run:
         raise ValueError(f"{run!r} cannot name a run; use letters, digits, '-' and '.'")
     return AppendedFile(folder / f"{run}{suffix}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Returns when the names in a folder are on the disk, where the file system knows such a thing. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _identity(file: int) -> tuple[int, int]:

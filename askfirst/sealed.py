@@ -36,6 +36,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from askfirst.appended import sync_folder
 from askfirst.ledger.merkle import HASH_BYTES, leaf_hash, root_of
 from askfirst.lookup import LOOKUP_SUFFIX, LookupKeys, keys_of, write_keys
 
@@ -410,7 +411,7 @@ def _is_packed(segment: Path, growing: Path, finished: Path, first: int, *, chec
         return False
     write_keys(columns.keys, finished.with_suffix(LOOKUP_SUFFIX), bound_to=binding(columns.roots))
     growing.replace(finished)
-    _sync_folder(finished.parent)
+    sync_folder(finished.parent)
     return True
 
 
@@ -452,14 +453,6 @@ def _blocks_of(segment: Path) -> Iterator[list[bytes]]:
             if not lines[-1].endswith(b"\n"):
                 raise OSError(errno.EINVAL, "its last line is cut short; only whole segments are sealed", str(segment))
             yield [line[:-1] for line in lines]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
