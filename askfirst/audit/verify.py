@@ -634,11 +634,11 @@ class _Verifying:
             elif one.opened is not None:
                 self._told.said.append(f"{name}: {count} records before any checkpoint are vouched for by nobody")
         elif count > covered:
-            if one.ended:
+            if one.ended and not explained:
                 self._told.find(
                     f"{name} (leaves {covered} to {count - 1})", "added after the last checkpoint of the run"
                 )
-            else:
+            elif not one.ended:
                 self._told.said.append(
                     f"{name}: {count - covered} records after the last checkpoint are vouched for by nobody"
                 )
