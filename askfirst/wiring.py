@@ -29,8 +29,7 @@ from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import Gate, utc_now
 from askfirst.ledger.keys import KeyFileError, KeyFolder
 from askfirst.looking import Count
-from askfirst.ports import Cache, EdgeError, Inspect, Registry
-from askfirst.ports import SettingsError as SettingsError  # noqa: PLC0414  # who sets up a run finds it here
+from askfirst.ports import Cache, EdgeError, Inspect, Registry, SettingsError
 from askfirst.recording import NoRecord, Record, Recording
 from askfirst.rights.model import Agent, Purpose
 from askfirst.rights.policy import PROFILES, STRICT, Mode, Policy, PolicyError, default_profile, parse_policy

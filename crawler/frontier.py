@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 from w3lib.url import canonicalize_url, safe_url_string
 
-from askfirst.wiring import SettingsError
+from askfirst.ports import SettingsError
 
 FILE_NAME = "frontier.sqlite"
 

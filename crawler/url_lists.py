@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from lxml import etree
 
-from askfirst.wiring import SettingsError
+from askfirst.ports import SettingsError
 
 MAX_SITEMAP_BYTES = 256 * 1024 * 1024
 PARQUET_ROWS = 10_000

@@ -23,17 +23,9 @@ from scrapy.settings import BaseSettings
 
 from askfirst.explain import summary
 from askfirst.gate import Gate
+from askfirst.ports import SettingsError
 from askfirst.rights.model import Decision, Document, Intent, Kind, Observation, Purpose, Stage, Verdict
-from askfirst.wiring import (
-    DEFAULT_OUT,
-    Settings,
-    SettingsError,
-    load_policy,
-    new_run,
-    open_gate,
-    parse_addresses,
-    parse_purpose,
-)
+from askfirst.wiring import DEFAULT_OUT, Settings, load_policy, new_run, open_gate, parse_addresses, parse_purpose
 from middlewares.resolver import installed
 
 logger = logging.getLogger("askfirst")

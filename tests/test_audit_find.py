@@ -20,6 +20,7 @@ from askfirst.cli.audit_find import answer_to_json, lines_of
 from askfirst.items import line_of, read_items
 from askfirst.lookup import Lookup, LookupKeys, write_keys
 from askfirst.pictures import PicturesMissingError, require_pdq
+from askfirst.ports import SettingsError
 from askfirst.rights.decide import decide
 from askfirst.rights.model import Intent, Purpose, Stage
 from askfirst.rights.origins import origin_of
@@ -27,7 +28,7 @@ from askfirst.rights.policy import PROFILES
 from askfirst.rights.read import read
 from askfirst.sealed import Sealed, seal
 from askfirst.standing import Standing
-from askfirst.wiring import SettingsError, open_record
+from askfirst.wiring import open_record
 from tests.planted_record import AGENT, PICTURE_URL, POEM, POEM_URL, Run, at, plant, response, robots
 
 try:

@@ -11,8 +11,9 @@ from askfirst.cli.audit import app
 from askfirst.gate import utc_now
 from askfirst.ledger.keys import KeyFolder, read_rotations
 from askfirst.ledger.notes import Verifier
+from askfirst.ports import SettingsError
 from askfirst.recording import Recording
-from askfirst.wiring import SettingsError, keys_folder, open_record
+from askfirst.wiring import keys_folder, open_record
 
 RUNNER = CliRunner()
 

@@ -16,8 +16,7 @@ from askfirst.audit.proof_file import Proof, check
 from askfirst.audit.prove import locate, prove
 from askfirst.cli.audit import app
 from askfirst.ledger.notes import SigningKey
-from askfirst.ports import EdgeError
-from askfirst.wiring import SettingsError
+from askfirst.ports import EdgeError, SettingsError
 from tests import tampering as t
 from tests.tampering import SITE, lines_of, notes_of, records_of
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from askfirst.audit.replaying import replay
 from askfirst.cli.audit import app
 from askfirst.ledger.notes import SigningKey
+from askfirst.ports import SettingsError
 from askfirst.rights.policy import OPT_IN, STRICT
-from askfirst.wiring import SettingsError
 from tests import tampering as t
 from tests.tampering import SITE, lines_of, records_of
 

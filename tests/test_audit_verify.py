@@ -18,8 +18,8 @@ from askfirst.ledger.keys import KeyFolder
 from askfirst.ledger.manifest import CLOSED, OPENED, Entry, append_entry
 from askfirst.ledger.merkle import leaf_hash, root_of
 from askfirst.ledger.notes import SigningKey
+from askfirst.ports import SettingsError
 from askfirst.rights.wire import digest
-from askfirst.wiring import SettingsError
 from tests import tampering as t
 from tests.tampering import leaves_of, lines_of, notes_of, records_of
 

@@ -20,7 +20,7 @@ from scrapy.settings import Settings as ScrapySettings
 
 from askfirst.edges.c2pa_manifest import C2paManifest
 from askfirst.gate import Gate
-from askfirst.ports import Inspect
+from askfirst.ports import Inspect, SettingsError
 from askfirst.recording import Recording
 from askfirst.replay import Evidenced, inspected, replay_line, replay_recorded
 from askfirst.rights.decide import decide
@@ -41,7 +41,7 @@ from askfirst.rights.policy import OPT_IN, OPT_OUT, Mode, Policy, parse_policy
 from askfirst.rights.read import read
 from askfirst.rights.signals import PROTOCOLS
 from askfirst.rights.signals.c2pa_report import REPORT_TYPE
-from askfirst.wiring import Settings, SettingsError, open_gate, open_inspect
+from askfirst.wiring import Settings, open_gate, open_inspect
 from middlewares.door import settings_of
 from tests.c2pa_works import PICTURES, STORES, Entries, Signer, in_png, jpeg, png
 from tests.fuzz import AT

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fastwarc.warc import ArchiveIterator
 
-from askfirst.wiring import SettingsError
+from askfirst.ports import SettingsError
 from crawler.spiders.site import SiteSpider, site_of
 from tests.crawl_process import asked_before, crawl, decisions, items, summary
 from tests.small_web import Answer, Web, page, picture

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from askfirst.items import read_items
-from askfirst.wiring import SettingsError
+from askfirst.ports import SettingsError
 from crawler.spiders.urls import UrlsSpider
 from crawler.url_lists import Entry, UrlList, sitemap_entries
 from tests.crawl_process import asked_before, begin, crawl, items, kill, summary

@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from askfirst.asking import read_asking
+from askfirst.ports import SettingsError
 from askfirst.report import tally as tally_module
 from askfirst.report.counts import Counts, Spill
 from askfirst.report.eu_summary import Provider, modality, plain, relevant_domains
@@ -25,7 +26,6 @@ from askfirst.report.page import content_policy, inline
 from askfirst.report.tally import RUNS_OUT, Tally, domain_of, read_tally, runs_out
 from askfirst.report.writing import Report, write_report
 from askfirst.rights.wire import canonical
-from askfirst.wiring import SettingsError
 from tests.report_records import ALLOW, AT, NOW, WRITTEN, item, line, planted, planted_items, record, robots
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from askfirst.wiring import SettingsError
+from askfirst.ports import SettingsError
 from crawler.frontier import Frontier, Outcome, Row, What, counts
 from tests.crawl_process import asked_before, begin, crawl, items, kill, summary
 from tests.small_web import Answer, Web, page, picture

@@ -26,7 +26,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askfirst.ports import EdgeError
+from askfirst.ports import EdgeError, SettingsError
 from askfirst.review.access_log import MOST_LINE_BYTES, Visit, parse_line, read_access_log
 from askfirst.review.bots import Addresses, Bot, Verified, bot_named, ranges, read_addresses, read_purposes
 from askfirst.review.model import Fault, Finding, InPart, Outcome
@@ -35,7 +35,6 @@ from askfirst.review.visits import OTHERS, Read, RefusedPath, Visitor, Visits, i
 from askfirst.rights.model import Purpose, Stage
 from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import OPT_OUT
-from askfirst.wiring import SettingsError
 from tests.redis_server import free_port
 
 SITE = origin_of("https://example.org")

@@ -12,9 +12,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from askfirst.cli.review import parse_span, review
+from askfirst.ports import SettingsError
 from askfirst.review.summary import COLUMNS
 from askfirst.rights.policy import PolicyError
-from askfirst.wiring import SettingsError
 from tests.review_archives import HTML, Exchange, archive, robots
 
 REFUSED = "https://a.example/no/=1"

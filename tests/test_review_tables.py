@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from askfirst.ports import SettingsError
+from askfirst.review.ears import Ears
 from askfirst.review.evidence import Captures
-from askfirst.review.judge import NOTHING_REFUSES_THE_REQUEST, Ears, Judges
+from askfirst.review.judge import NOTHING_REFUSES_THE_REQUEST, Judges
 from askfirst.review.model import Fault, Finding, Outcome
 from askfirst.review.sources import format_of, settle, table, take_evidence
 from askfirst.review.tables import Columns, Csv, Feed, Parquet, moment_of
 from askfirst.rights.model import Agent, Purpose, Stage
 from askfirst.rights.policy import OPT_OUT
-from askfirst.wiring import SettingsError
 from tests.review_archives import Exchange, archive, robots
 
 RULES = "User-agent: *\nDisallow: /no/\n"

@@ -17,16 +17,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from askfirst.ports import SettingsError
 from askfirst.review import warc as warc_module
 from askfirst.review.codings import decoded
+from askfirst.review.ears import Ears
 from askfirst.review.evidence import Captures
-from askfirst.review.judge import Ears, Judges
+from askfirst.review.judge import Judges
 from askfirst.review.model import Fault, Finding, Outcome
 from askfirst.review.sources import settle, take_evidence, warcs
 from askfirst.rights.model import Agent, Purpose, Stage
 from askfirst.rights.policy import PROFILES
-from askfirst.wiring import SettingsError
 from tests import works
 from tests.review_archives import AGENT, HTML, NOON, PAGE, PLAIN_PAGE, Exchange, archive, robots
 
@@ -612,6 +614,47 @@ def test_what_stands_after_a_broken_record_is_judged(tmp_path: Path) -> None:
     assert "is broken" in faults[0].what
     assert len(found) == 3
     assert all(one.outcome is Outcome.REFUSED for one in found)
+
+
+@pytest.mark.parametrize("name", ["a.warc", "a.warc.gz"])
+def test_a_record_that_is_none_is_named(tmp_path: Path, name: str) -> None:
+    """Of what can be unpacked and begins as no WARC does, the place is told; what stands after it is judged where it
+    can be found again, in a gzipped archive."""
+    path = archive(tmp_path / name, *REFUSING)
+    whole = path.read_bytes()
+    ends = _record_ends(whole, name)
+    start, end = ends[3], ends[4]  # the second answer
+    member = whole[start:end]
+    odd = gzip.compress(b"WARC/9" + gzip.decompress(member)[6:]) if name.endswith(".gz") else b"WARC/9" + member[6:]
+    path.write_bytes(whole[:start] + odd + whole[end:])
+    found, faults = review(path, agent="ExBot")
+    assert [(fault.where, fault.what) for fault in faults] == [(f"{path}@{start}", "is broken: Invalid WARC header")]
+    wanted = ["/no/0", "/no/2", "/no/3"] if name.endswith(".gz") else ["/no/0"]
+    assert [one.fetch.url.removeprefix("https://a.example") for one in found] == wanted
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["2026-11-01T12:05:00Z", "2026-11-01T12:05:00.25Z", "2026-02-30T12:00:00Z", "2026-11-01T12:00:60Z",
+     "2026-11-01T24:00:00Z", "2026-11-01", "2026-11-01 12:05:00Z", "soon"],
+)  # fmt: skip
+def test_a_date_is_what_fastwarc_says_it_is(tmp_path: Path, date: str) -> None:
+    """However it is written; what is no date is none."""
+    path = archive(tmp_path / "a.warc", Exchange(url="https://a.example/1", more=[], agent=None))
+    path.write_bytes(path.read_bytes().replace(b"2026-11-01T12:00:00Z", date.encode()))
+    (record,) = ArchiveIterator(str(path), record_types=WarcRecordType.response)
+    ((finding,), faults) = review(path)
+    assert faults == []
+    assert finding.fetch.at == record.record_date
+
+
+def test_a_date_of_the_year_0_is_none(tmp_path: Path) -> None:
+    """fastwarc raises on it, which is no reason to stop."""
+    path = archive(tmp_path / "a.warc", Exchange(url="https://a.example/1", agent=None), robots("a.example", ALLOW_ALL))
+    path.write_bytes(path.read_bytes().replace(b"2026-11-01T12:00:00Z", b"0000-01-01T00:00:00Z"))
+    ((finding,), faults) = review(path, agent="ExBot")
+    assert faults == []
+    assert (finding.fetch.at, finding.reason) == (None, "no-time")
 
 
 def test_evidence_in_other_archives_counts(tmp_path: Path) -> None:

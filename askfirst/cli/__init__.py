@@ -28,10 +28,9 @@ from askfirst.cli.explain import explain
 from askfirst.cli.replay import replay
 from askfirst.cli.report import report
 from askfirst.cli.review import review
-from askfirst.ports import EdgeError
+from askfirst.ports import EdgeError, SettingsError
 from askfirst.rights.origins import UrlError
 from askfirst.rights.policy import PolicyError
-from askfirst.wiring import SettingsError
 
 MISTAKES = (SettingsError, PolicyError, UrlError)
 

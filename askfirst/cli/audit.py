@@ -26,9 +26,9 @@ from askfirst.cli.audit_keys import key as show_key
 from askfirst.cli.audit_keys import rotate_key
 from askfirst.explain import shown
 from askfirst.ledger.notes import NoteError, Verifier
-from askfirst.ports import EdgeError
+from askfirst.ports import EdgeError, SettingsError
 from askfirst.rights.wire import Json
-from askfirst.wiring import SettingsError, load_policy
+from askfirst.wiring import load_policy
 
 MOST_SHOWN = 50
 

@@ -22,11 +22,10 @@ from askfirst.audit.find import MOST_LISTED, Answer, LookedAt, Place, Question, 
 from askfirst.audit.find import find as find_in
 from askfirst.explain import explain, quoted, shown
 from askfirst.pictures import MAX_DISTANCE
-from askfirst.ports import EdgeError
+from askfirst.ports import EdgeError, SettingsError
 from askfirst.rights.model import Verdict
 from askfirst.rights.record import Recorded
 from askfirst.rights.wire import timestamp
-from askfirst.wiring import SettingsError
 
 SHOWN_PLACES = 10
 SHOWN_REASONS = 6

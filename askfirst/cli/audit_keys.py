@@ -10,7 +10,8 @@ from rich.console import Console
 
 from askfirst.gate import utc_now
 from askfirst.ledger.keys import KeyFileError, KeyFolder
-from askfirst.wiring import SettingsError, keys_folder
+from askfirst.ports import SettingsError
+from askfirst.wiring import keys_folder
 
 Keys = Annotated[
     Path | None,

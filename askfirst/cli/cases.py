@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from askfirst.cases import Case, CaseError, case_folder, cases, exported, shortfalls
-from askfirst.wiring import SettingsError
+from askfirst.ports import SettingsError
 
 app = typer.Typer(
     help="The conformance cases: what documents say and what must follow, for any implementation to run.",

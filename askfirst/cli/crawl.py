@@ -22,10 +22,10 @@ from scrapy.statscollectors import StatsCollector
 from twisted.python.failure import Failure
 
 from askfirst.cli import options
-from askfirst.ports import EdgeError
+from askfirst.ports import EdgeError, SettingsError
 from askfirst.rights.origins import origin_of
 from askfirst.rights.wire import canonical
-from askfirst.wiring import DEFAULT_OUT, DEFAULT_USER_AGENT, SettingsError, open_cache, open_registry
+from askfirst.wiring import DEFAULT_OUT, DEFAULT_USER_AGENT, open_cache, open_registry
 
 SETTINGS_MODULE = "crawler.settings"
 SUMMARY = "crawler.totals"

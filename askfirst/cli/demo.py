@@ -31,11 +31,10 @@ from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import utc_now
-from askfirst.ports import EdgeError
+from askfirst.ports import EdgeError, SettingsError
 from askfirst.report.writing import write_report
 from askfirst.rights.consent import parse_record
 from askfirst.rights.model import Kind
-from askfirst.wiring import SettingsError
 
 LAB = "crawler.lab"
 POLICIES = ("opt-out", "opt-in")

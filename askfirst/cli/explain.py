@@ -10,9 +10,9 @@ from rich.console import Console
 
 from askfirst.edges.decision_log import read_log
 from askfirst.explain import explain as lines_of
+from askfirst.ports import SettingsError
 from askfirst.rights.record import Recorded, parse_line
 from askfirst.rights.wire import WireError
-from askfirst.wiring import SettingsError
 
 SHORTEST = 6
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from askfirst.edges.registry_sqlite import RegistryFileError, SqliteRegistry
 from askfirst.explain import shown
 from askfirst.gate import utc_now
+from askfirst.ports import SettingsError
 from askfirst.rights.consent import RecordError, parse_record
-from askfirst.wiring import SettingsError
 
 DEFAULT_FILE = Path("askfirst-registry.sqlite")
 

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
+from askfirst.ports import SettingsError
 from askfirst.replay import Evidenced, replay_line, replay_recorded
 from askfirst.rights.policy import PROFILES, Policy
-from askfirst.wiring import SettingsError, load_policy, open_inspect
+from askfirst.wiring import load_policy, open_inspect
 
 
 def replay(

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from askfirst.audit.verify import verify as verify_record
+from askfirst.ports import SettingsError
 from askfirst.report.eu_summary import TEMPLATE, Provider
 from askfirst.report.writing import Report, write_report
-from askfirst.wiring import SettingsError, load_policy
+from askfirst.wiring import load_policy
 
 
 def report(

@@ -19,10 +19,12 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from askfirst.cli.options import PolicyName
+from askfirst.ports import SettingsError
 from askfirst.review.access_log import Visit, read_access_log
 from askfirst.review.bots import read_addresses, read_purposes
+from askfirst.review.ears import Ears
 from askfirst.review.evidence import Captures
-from askfirst.review.judge import Ears, Judges
+from askfirst.review.judge import Judges
 from askfirst.review.model import Fault, Outcome
 from askfirst.review.said import Said
 from askfirst.review.sources import FORMATS, Source, format_of, settle, table, take_evidence, warcs
@@ -33,7 +35,7 @@ from askfirst.review.visits import Visitor, Visits, in_order
 from askfirst.rights.model import Agent, Origin, Purpose
 from askfirst.rights.origins import origin_of
 from askfirst.rights.policy import Policy
-from askfirst.wiring import TOKEN, SettingsError, load_policy, open_inspect, parse_purpose
+from askfirst.wiring import TOKEN, load_policy, open_inspect, parse_purpose
 
 ACCESS_LOG: Final = "access-log"
 _SPAN: Final = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
@@ -141,7 +143,7 @@ def _review_crawl(
     told: dict[Path, str], columns: Columns, captures: Captures, evidence: Sequence[Path], summary: Summary,
     written: Written, moved: Moved, *, policy: Policy, purpose: Purpose, agent: Agent | None,
 ) -> None:  # fmt: skip
-    ears = Ears(policy, inspect=open_inspect(policy))
+    ears = Ears(policy, opens=open_inspect)
     for path in evidence:
         for fault in take_evidence(path, captures, ears):
             summary.add_fault(fault)

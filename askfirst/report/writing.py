@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from askfirst.ports import EdgeError
+from askfirst.ports import EdgeError, SettingsError
 from askfirst.report import eu_summary
 from askfirst.report.page import render
 from askfirst.report.tables import DecisionTable, tables, write_table
 from askfirst.report.tally import Tally, read_tally
-from askfirst.wiring import SettingsError
 
 PAGE = "report.html"
 DECISIONS_ABOUT = "one row for each decision, with the first words that carried it and the line of the record"

@@ -31,9 +31,9 @@ from typing import Final
 
 import msgspec
 
+from askfirst.ports import SettingsError
 from askfirst.rights.ai_bots import PURPOSES, SPELLINGS, BotPurpose
 from askfirst.rights.model import Purpose
-from askfirst.wiring import SettingsError
 
 
 class Verified(StrEnum):

@@ -7,8 +7,7 @@ It decides nothing itself: ``rights`` reads and decides, as for our own fetches.
 2. What is not known allows nothing: without robots.txt, without a body that may speak, without a license that is named
    or after a failed look (DEFER) a fetch is unknowable, unless what is known refuses already. A refusal that is nothing
    but silence, or that what is missing could take back, is none.
-3. A response that says nothing is recognized without looking into it twice: most are such.
-4. house: allowed fetches carry no decision, because most are allowed and an id is a hash.
+3. house: allowed fetches carry no decision, because most are allowed and an id is a hash.
 """
 
 from __future__ import annotations
@@ -19,68 +18,26 @@ from functools import lru_cache
 from typing import Final
 
 from askfirst.explain import shown
-from askfirst.ports import Inspect
+from askfirst.ports import SettingsError
+from askfirst.review.ears import Ears
 from askfirst.review.model import Fetch, Finding, Heard, InPart, Known, Outcome
-from askfirst.rights import html
 from askfirst.rights.decide import on_occasion
-from askfirst.rights.gathering import named, packets
-from askfirst.rights.listening import Listeners
-from askfirst.rights.media import media_type
-from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Purpose, Ruling, Signal, Stage, Verdict
+from askfirst.rights.gathering import named
+from askfirst.rights.model import Agent, Intent, Kind, Observation, Purpose, Ruling, Signal, Stage, Verdict
 from askfirst.rights.origins import UrlError, origin_of
-from askfirst.rights.policy import Mode, Policy
-from askfirst.rights.read import can_be_taken_back, readers_for, statements
+from askfirst.rights.policy import Policy
+from askfirst.rights.read import can_be_taken_back, statements
 from askfirst.rights.reader import SILENT
-from askfirst.rights.signals.license_challenge import PROTOCOL as CHALLENGES
 from askfirst.rights.signals.operator import operator_statement
 from askfirst.standing import Standing
-from askfirst.wiring import SettingsError, agent_of
+from askfirst.wiring import agent_of
 
 MAX_STANDINGS: Final = 20_000
 _NO_END: Final = datetime.max.replace(tzinfo=UTC)
-_OF_A_RESPONSE: Final = frozenset({Kind.RESPONSE, Kind.ASSET})
-_CHALLENGES: Final = frozenset({401, 402})
-_SILENT_PAGE: Final = Heard(media="text/html")
-_PLAIN: Final = Observation(
-    document=Document(kind=Kind.RESPONSE, url="https://host.invalid/"), status=200, observed_at=_NO_END
-)
 
 NOBODY: Final = Agent(product_token="-", user_agent="")  # noqa: S106  # a robots.txt token is public
 NOTHING_REFUSES: Final = "nothing that was captured refuses it"
 NOTHING_REFUSES_THE_REQUEST: Final = "nothing that was captured refuses the request; the log holds no response"
-
-
-class Ears:
-    """Listens to responses under one policy, whoever asked. ``inspect`` reads what only a library can read."""
-
-    def __init__(self, policy: Policy, *, inspect: Inspect = lambda _response, _inside: ()) -> None:
-        self.policy = policy
-        self.readers = readers_for(policy)
-        self.listeners = Listeners(self.readers)
-        self.of_responses = Listeners(r for r in self.readers if not _OF_A_RESPONSE.isdisjoint(r.kinds))
-        self.naming = Listeners(
-            r for r in self.readers if r.names is not None and policy.mode(r.protocol, r.mode) is Mode.OBEY
-        )
-        # a reader of no field and no markup hears every response; ours is silent but for these answers
-        always = self.of_responses.to(_PLAIN)
-        self._only_challenges = all(r.protocol == CHALLENGES for r in always)
-        self._always = len(always)
-        self._inspect = inspect
-
-    def hear(self, response: Observation, *, bodiless: bool = False) -> Heard:
-        """What it says, with no more of its body than bears on rights."""
-        media = media_type(response)
-        inside = packets(response)
-        if inside:
-            inside = (*inside, *self._inspect(response, inside))
-        elif not bodiless and self._is_silent(response):
-            return _SILENT_PAGE if media == "text/html" else Heard(media=media)
-        return Heard(media=media, seen=(html.relied_on(response), *inside), bodiless=bodiless)
-
-    def _is_silent(self, response: Observation) -> bool:
-        if response.status in _CHALLENGES or not self._only_challenges:
-            return False
-        return len(self.of_responses.to(response)) == self._always
 
 
 class Judge:
@@ -255,8 +212,14 @@ def judge(fetch: Fetch, known: Known, agent: Agent, purpose: Purpose, policy: Po
     return held[1].judge(fetch)
 
 
+_VERBS: Final = {Verdict.ALLOW: "permits", Verdict.DEFER: "could not be read for", Verdict.REFUSE: "refuses"}
+
+
 def _said(signal: Signal) -> str:
-    verb = {Verdict.ALLOW: "permits", Verdict.DEFER: "could not be read for", Verdict.REFUSE: "refuses"}
     words = signal.evidence
-    text = f"{signal.source} {verb[signal.verdict]} {signal.category}: {words.text} ({words.at})"
-    return shown(text)
+    return _line(signal.source, _VERBS[signal.verdict], signal.category, words.text, words.at)
+
+
+@lru_cache(maxsize=4_096)  # a whole site falls under the same few words
+def _line(source: str, verb: str, category: str, text: str, at: str) -> str:
+    return shown(f"{source} {verb} {category}: {text} ({at})")

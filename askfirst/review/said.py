@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from askfirst.ports import SettingsError
 from askfirst.review.access_log import Visit
 from askfirst.review.judge import NOBODY
 from askfirst.review.model import Fetch, InPart
@@ -33,7 +34,6 @@ from askfirst.rights.policy import STRICT
 from askfirst.rights.read import plan
 from askfirst.rights.wire import timestamp
 from askfirst.standing import authority_of
-from askfirst.wiring import SettingsError
 
 HEADERS: Final = "_headers"
 ROBOTS: Final = "/robots.txt"

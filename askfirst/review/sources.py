@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from askfirst.edges.evidence_warc import read_evidence
+from askfirst.ports import SettingsError
+from askfirst.review.ears import Ears
 from askfirst.review.evidence import Captures
-from askfirst.review.judge import Ears
 from askfirst.review.model import Entry, Fault
 from askfirst.review.tables import Columns, Csv, Feed, Parquet
 from askfirst.review.warc import Warcs, read_captures
 from askfirst.review.warc_records import SUFFIXES, Archive, archives
 from askfirst.rights.model import Kind
-from askfirst.wiring import SettingsError
 
 FORMATS: Final = ("auto", "warc", "feed", "csv", "parquet", "access-log")
 _BY_SUFFIX: Final = {
@@ -65,11 +65,18 @@ def table(path: Path, told: str, columns: Columns) -> Source:
 
 
 def warcs(
-    paths: Sequence[Path], captures: Captures, ears: Ears, *, needs_agent: bool, read: Callable[[int], None]
+    paths: Sequence[Path],
+    captures: Captures,
+    ears: Ears,
+    *,
+    needs_agent: bool,
+    read: Callable[[int], None],
+    workers: int | None = None,
 ) -> tuple[Warcs, int]:
-    """The source for some web archives, and their size in bytes. Raises SettingsError."""
+    """The source for some web archives, and their size in bytes. ``workers``: so many processes read what is large, as
+    many as there are processors when None. Raises SettingsError."""
     found = [archive for path in paths for archive in archives(path)]
-    source = Warcs(found, captures, ears, needs_agent=needs_agent, read=read)
+    source = Warcs(found, captures, ears, needs_agent=needs_agent, read=read, workers=workers)
     return source, sum(archive.size_bytes for archive in found)
 
 
@@ -80,11 +87,11 @@ def settle(captures: Captures, archived: Warcs | None) -> None:
     captures.settle()
 
 
-def take_evidence(path: Path, captures: Captures, ears: Ears) -> list[Fault]:
-    """Takes the captures in a file or folder, and gives what could not be read. Raises SettingsError when there is
-    nothing in it that could be evidence, and EdgeError."""
+def take_evidence(path: Path, captures: Captures, ears: Ears, *, workers: int | None = None) -> list[Fault]:
+    """Takes the captures in a file or folder, and gives what could not be read. ``workers`` are as for ``warcs``.
+    Raises SettingsError when there is nothing in it that could be evidence, and EdgeError."""
     if not path.is_dir():
-        return [fault for archive in archives(path) for fault in read_captures(archive, captures, ears)]
+        return _captured(archives(path), captures, ears, workers)
     folder = path / "evidence" if (path / "evidence").is_dir() else path
     files = sorted(one for one in folder.iterdir() if one.name.lower().endswith(SUFFIXES))
     if not files:
@@ -94,4 +101,8 @@ def take_evidence(path: Path, captures: Captures, ears: Ears) -> list[Fault]:
         if seen.document.kind is Kind.WELL_KNOWN and captures.most_bytes(seen.document.url) is not None:
             captures.add(seen)
     others: list[Archive] = [archive for file in files for archive in archives(file)]
-    return faults + [fault for archive in others for fault in read_captures(archive, captures, ears)]
+    return faults + _captured(others, captures, ears, workers)
+
+
+def _captured(found: Sequence[Archive], captures: Captures, ears: Ears, workers: int | None) -> list[Fault]:
+    return [fault for archive in found for fault in read_captures(archive, captures, ears, workers=workers)]

@@ -27,8 +27,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from askfirst.ports import SettingsError
 from askfirst.review.model import Entry, Fault, Fetch
-from askfirst.wiring import SettingsError
 
 URL_NAMES: Final = ("url", "uri", "page_url", "source_url", "image_url", "link", "warc_target_uri")
 TIME_NAMES: Final = (

@@ -30,7 +30,8 @@ from urllib.parse import urlsplit
 from askfirst.explain import shown
 from askfirst.review.access_log import Visit, read_access_log
 from askfirst.review.bots import Addresses, Bot, Verified, bot_named
-from askfirst.review.judge import Ears, Judge
+from askfirst.review.ears import Ears
+from askfirst.review.judge import Judge
 from askfirst.review.model import Finding, InPart, Outcome
 from askfirst.review.said import DOCUMENTS, ROBOTS, Said
 from askfirst.rights.gathering import named

@@ -1,68 +1,46 @@
 """Crawls that others kept as web archives: WARC 1.0 and 1.1 (ISO 28500), also gzipped, and WACZ (a zip of them).
 
 It reads ``response`` and ``revisit`` records as fetches, ``request`` and ``warcinfo`` records for who asked, and what
-stands under the paths of well-known documents as captures of these. It judges nothing.
+stands under the paths of well-known documents as captures of these. ``warc_scan`` reads; this puts together what was
+read. It judges nothing.
 
-1. A body is read up to ``MAX_BODY_BYTES``, with its chunks and codings undone, and let go of at once; what bears on
-   rights is kept of it. A coding that cannot be undone leaves the fetch without a body.
-2. A ``revisit`` has the body of an earlier record with the same payload digest where that is in the input.
-3. Who asked is what the request record that belongs to a response says, else ``http-header-user-agent`` of the
-   warcinfo. Where the warcinfo says it, request records are not read.
-4. A record that is broken or cut short is a fault: named, counted and not judged; what stands after it is read.
-5. Captures count wherever in the input they stand. A short input is read once, and its fetches, without their bodies,
+1. A ``revisit`` has the body of an earlier record with the same payload digest where that is in the input.
+2. Who asked is what the request record that belongs to a response says, else ``http-header-user-agent`` of the
+   warcinfo.
+3. Captures count wherever in the input they stand. A short input is read once, and its fetches, without their bodies,
    are held until all captures are known; a long one is read twice. house: half a gigabyte is long.
-6. Fetches of the well-known documents themselves are not judged: they are how a crawler asks first.
+4. Fetches of the well-known documents themselves are not judged: they are how a crawler asks first.
+5. INVARIANT: an input of ``PARALLEL_BYTES`` or more is read by several processes, in ranges (``warc_ranges``), and the
+   same is found in the same order as by one.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
-from fastwarc.warc import WarcRecord, WarcRecordType
-
-from askfirst.review.codings import decoded
+from askfirst.review.ears import Ears
 from askfirst.review.evidence import Captures
-from askfirst.review.judge import Ears
 from askfirst.review.model import Entry, Fault, Fetch, Heard
-from askfirst.review.warc_records import Archive, records
-from askfirst.rights.model import Document, Kind, Observation, Outage
+from askfirst.review.warc_ranges import RANGE_BYTES, cut, span
+from askfirst.review.warc_reading import Part, read_part
+from askfirst.review.warc_records import Archive
+from askfirst.review.warc_scan import Capture, Held, Noted, Scan, Wanted, with_body
+from askfirst.review.warc_workers import Workers
+from askfirst.rights.model import Kind, Observation
 
-MAX_BODY_BYTES: Final = 32 * 1_048_576
 READ_TWICE_BYTES: Final = 512 * 1_048_576
-MOST_ELSEWHERE_BYTES: Final = 1_048_576
-_ASKFIRST_KIND: Final = "AskFirst-Kind"
-_TYPES: Final = WarcRecordType.response | WarcRecordType.revisit | WarcRecordType.warcinfo
-_TYPES_AND_REQUESTS: Final = _TYPES | WarcRecordType.request
-_REQUEST: Final = int(WarcRecordType.request)
-_REVISIT: Final = int(WarcRecordType.revisit)
-_INFO: Final = int(WarcRecordType.warcinfo)
-_WEB: Final = ("http://", "https://", "HTTP", "Http")
-_CHUNK_BYTES: Final = 65_536
+PARALLEL_BYTES: Final = 48 * 1_048_576
+"""So much takes longer to read than further processes to start."""
 
-
-class _Held(NamedTuple):
-    """A fetch whose agent may be told later. ``ids`` are the records it belongs to; ``payload`` is the digest of a body
-    that is to be found elsewhere."""
-
-    url: str
-    at: datetime | None
-    status: int | None
-    where: str
-    heard: Heard
-    ids: tuple[str, ...]
-    user_agent: str | None
-    revisit: _Revisit | None
-
-
-class _Revisit(NamedTuple):
-    payload: str
-    response: Observation
+MOST_PART_BYTES: Final = 64 * 1_048_576
+"""What is longer and cannot be cut is read by this process alone when a long input is read, so that no more is held."""
 
 
 class Warcs:
-    """The fetches in some web archives. ``needs_agent``: who asked is to be found out."""
+    """The fetches in some web archives. ``needs_agent``: who asked is to be found out. ``workers``: so many processes
+    read a large input, as many as there are processors when None."""
 
     def __init__(
         self,
@@ -73,6 +51,7 @@ class Warcs:
         needs_agent: bool,
         read: Callable[[int], None],
         skips_ours: bool = False,
+        workers: int | None = None,
     ) -> None:
         self._archives = found
         self._captures = captures
@@ -80,8 +59,12 @@ class Warcs:
         self._needs_agent = needs_agent
         self._read = read
         self._skips_ours = skips_ours
-        self._once = sum(archive.size_bytes for archive in found) <= READ_TWICE_BYTES
-        self._held: list[_Held | Fault] = []
+        size = sum(archive.size_bytes for archive in found)
+        self._once = size <= READ_TWICE_BYTES
+        self._workers = workers if workers is not None else os.cpu_count() or 1
+        self._is_large = size >= PARALLEL_BYTES and ears.can_be_sent
+        self._cuts: list[tuple[Archive, list[Archive]]] = []
+        self._held: list[Held | Fault] = []
         self._agents: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._payloads: dict[str, Heard] = {}
@@ -92,37 +75,42 @@ class Warcs:
 
     def collect(self) -> None:
         """Reads all captures, and, where the input is short, the fetches."""
-        if self._once:
-            for archive in self._archives:
-                self._held.extend(self._scan(archive, fetches=True))
-            self._resolve()
-        else:
+        if not self._once:
             self.collect_only()
+            return
+        self._held.extend(self._everything(self._wanted(captures=True, fetches=True)))
+        self._resolve()
+        if self._has_revisits:
+            for one in self._held:
+                self._remember(one)
 
     def collect_only(self) -> list[Fault]:
         """Reads all captures, and gives what could not be read."""
         self._once = False
-        found = [one for archive in self._archives for one in self._scan(archive, fetches=False)]
+        found = list(self._everything(self._wanted(captures=True, fetches=False)))
         self._resolve()
         return [one for one in found if isinstance(one, Fault)]
+
+    def _wanted(self, *, captures: bool, fetches: bool) -> Wanted:
+        # a long input is read the second time, and it is known whether anything refers to a body
+        payloads = captures or self._has_revisits
+        return Wanted(captures, fetches, self._needs_agent, payloads, self._skips_ours)
 
     def _resolve(self) -> None:
         """Gives captures that were not sent again the body of the first time."""
         for payload, seen in self._revisited:
             body = self._bodies.get(payload)
             if body is not None:
-                self._captures.add(_with_body(seen, body))
+                self._captures.add(with_body(seen, body))
 
     def collect_uncaptured(self) -> bool:
         """Reads once more for the documents that redirects lead to; whether there were any."""
         wanted = self._captures.uncaptured()
-        if not wanted or (self._once and wanted.isdisjoint(one.url for one in self._held if isinstance(one, _Held))):
+        if not wanted or (self._once and wanted.isdisjoint(one.url for one in self._held if isinstance(one, Held))):
             return False
         before = self._captures.added
-        for archive in self._archives:
-            for record, _where in records(archive, _TYPES, lambda _fault: None):
-                if int(record.record_type) != _INFO and _url(record) in wanted:
-                    self._capture(record, _url(record))
+        found = list(self._everything(self._wanted(captures=True, fetches=False)._replace(urls=wanted)))
+        assert not found
         return self._captures.added > before
 
     def entries(self) -> Iterator[Entry]:
@@ -131,24 +119,30 @@ class Warcs:
             held, self._held = self._held, []
             yield from map(self._entry, held)
             return
-        for archive in self._archives:
-            yield from map(self._entry, self._scan(archive, fetches=True, captures=False))
+        for one in self._everything(self._wanted(captures=False, fetches=True)):
+            self._remember(one)
+            yield self._entry(one)
 
-    def _entry(self, held: _Held | Fault) -> Entry:
+    def _remember(self, one: Held | Fault) -> None:
+        """What a body said, for those that refer to it."""
+        if isinstance(one, Held) and one.revisit is None and one.payload is not None:
+            self._payloads[one.payload] = one.heard
+
+    def _entry(self, held: Held | Fault) -> Entry:
         if isinstance(held, Fault):
             return held
         agent = held.user_agent
         if agent is None and self._agents:
             agent = next((self._agents[name] for name in held.ids if name in self._agents), None)
-        heard = held.heard if held.revisit is None else self._revisit(held.revisit)
+        heard = held.heard if held.revisit is None else self._revisit(held.payload or "", held.revisit)
         return Fetch(
             url=held.url, at=held.at, user_agent=agent, status=held.status, where=held.where, heard=heard
         )  # fmt: skip
 
-    def _revisit(self, revisit: _Revisit) -> Heard:
+    def _revisit(self, payload: str, answer: Observation) -> Heard:
         """What a revisit says: its own fields, and the body that it names."""
-        body = self._payloads.get(revisit.payload)
-        own = self._ears.hear(revisit.response, bodiless=body is None)
+        body = self._payloads.get(payload)
+        own = self._ears.hear(answer, bodiless=body is None)
         if body is None:
             return own
         first = next(iter(own.seen), None)
@@ -156,12 +150,12 @@ class Warcs:
         # one place is heard once: the fields are those of the revisit, the elements those of the earlier body
         bodies = tuple(
             Observation(
-                document=seen.document if seen.document.kind is Kind.ASSET else revisit.response.document,
-                status=revisit.response.status if seen.document.kind is Kind.RESPONSE else seen.status,
-                headers=revisit.response.headers if seen.document.kind is Kind.RESPONSE else seen.headers,
+                document=seen.document if seen.document.kind is Kind.ASSET else answer.document,
+                status=answer.status if seen.document.kind is Kind.RESPONSE else seen.status,
+                headers=answer.headers if seen.document.kind is Kind.RESPONSE else seen.headers,
                 body=seen.body,
                 truncated=seen.truncated,
-                observed_at=revisit.response.observed_at,
+                observed_at=answer.observed_at,
                 whole_digest=seen.whole_digest,
             )
             for seen in body.seen
@@ -170,168 +164,97 @@ class Warcs:
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    def _scan(self, archive: Archive, *, fetches: bool, captures: bool = True) -> Iterator[_Held | Fault]:
-        """The fetches of one archive, its captures taken on the way."""
-        faults: list[Fault] = []
-        told = self._told_agent(archive) if self._needs_agent else ""
-        most_bytes = self._captures.most_bytes
+    def _everything(self, wanted: Wanted) -> Iterator[Held | Fault]:
+        """The fetches and faults of all archives, the captures taken on the way."""
+        if self._workers < 2 or not self._is_large:
+            for archive in self._archives:
+                yield from self._streamed(archive, wanted, set())
+            return
+        if not self._cuts:
+            self._cuts = [(archive, cut(archive, RANGE_BYTES)) for archive in self._archives]
+        yield from self._in_parts(wanted)
+
+    def _in_parts(self, wanted: Wanted) -> Iterator[Held | Fault]:
+        parts = [part for _, cuts in self._cuts for part in cuts]
+        whole = [archive for archive, cuts in self._cuts for _ in cuts]
+        ends = [end for end, cuts in zip(self._ends(), self._cuts, strict=True) for _ in cuts[1]]
+        is_long = [not self._once and part.size_bytes > MOST_PART_BYTES for part in parts]
+        left_out = frozenset(index for index, long in enumerate(is_long) if long)
+        workers = Workers(parts, wanted, self._ears, self._workers, left_out=left_out)
         named: set[str] = set()
-        for record, where in records(archive, _TYPES if told is not None else _TYPES_AND_REQUESTS, faults.append):
-            if faults:
-                yield from _new(faults, named)
-            kind = int(record.record_type)
-            if self._skips_ours and record.headers.get(_ASKFIRST_KIND) is not None:
-                continue
-            if kind == _REQUEST:
-                self._note_agent(record)
-            elif kind != _INFO:
-                self._has_revisits = self._has_revisits or kind == _REVISIT
-                url = _url(record)
-                if not url.startswith(_WEB):
-                    self.passed_over += 1
-                elif most_bytes(url) is not None:
-                    if captures:
-                        self._capture(record, url)
-                elif fetches:
-                    found = self._fetch(record, url, where, told, is_revisit=kind == _REVISIT)
-                    if isinstance(found, Fault):
-                        faults.append(found)
-                    else:
-                        yield found
-        self._read(archive.size_bytes)
-        yield from _new(faults, named)
+        for index, first in workers:
+            start, part = parts[index].start, first
+            if start == 0:
+                named = set()
+            stop = index + 1
+            # INVARIANT: a part counts only if it ends where the next one begins; else it is read again with those after
+            # it, twice as many each time, so that all of that takes no more than a few times as long
+            while part is not None and not part.noted.ends_well:
+                stop = min(ends[index], index + 2 * (stop - index))
+                again = span(whole[index], start, parts[stop - 1].end)
+                is_too_long = not self._once and again.size_bytes > MOST_PART_BYTES
+                part = None if is_too_long else read_part(again, wanted, self._ears)
+            if part is None:
+                stop = ends[index]
+                yield from self._streamed(span(whole[index], start, None), wanted, named)
+            else:
+                yield from self._taken(part, named)
+                self._tell(wanted, sum(one.size_bytes for one in parts[index:stop]))
+            workers.skip_to = stop
 
-    def _fetch(self, record: WarcRecord, url: str, where: str, told: str | None, *, is_revisit: bool) -> _Held | Fault:
-        length = record.content_length
-        try:
-            body = _read(record, length)
-        except OSError as error:
-            return Fault(where=where, what=f"is broken: {error}")
-        if len(body) < length and len(body) < MAX_BODY_BYTES:
-            return Fault(where=where, what=f"is cut short: {length - len(body)} bytes are missing")
-        if not record.is_http_parsed:
-            return Fault(where=where, what="holds no HTTP answer")
-        http = record.http_headers
-        at, fields = record.record_date, record.headers
-        headers = http.astuples()
-        undone = decoded(body, headers, most_bytes=MAX_BODY_BYTES)
-        response = Observation(
-            document=Document(kind=Kind.RESPONSE, url=url, max_bytes=MAX_BODY_BYTES),
-            status=http.status_code,
-            headers=headers,
-            body=undone or b"",
-            truncated=length > MAX_BODY_BYTES or fields.get("WARC-Truncated") is not None,
-            observed_at=at or _UNDATED,
-        )
-        payload = fields.get("WARC-Payload-Digest")
-        heard, revisit = _UNHEARD, None
-        if is_revisit:
-            revisit = _Revisit(payload or "", _as_first(response))
-        else:
-            heard = self._ears.hear(response, bodiless=undone is None)
-            # a long input is read the second time, and it is known whether anything refers to a body
-            if payload is not None and undone is not None and (self._once or self._has_revisits):
-                self._payloads[payload] = heard
-        ids = () if told is not None else _ids(record)
-        return _Held(url, at, response.status, where, heard, ids, told or None, revisit)
+    def _ends(self) -> Iterator[int]:
+        """For each archive the index of the first part that is none of its own."""
+        end = 0
+        for _, cuts in self._cuts:
+            end += len(cuts)
+            yield end
 
-    def _capture(self, record: WarcRecord, url: str) -> None:
-        """Takes a capture of a well-known document; a failure to read it is one, too."""
-        if not record.is_http_parsed or record.record_date is None:
+    def _streamed(self, archive: Archive, wanted: Wanted, named: set[str]) -> Iterator[Held | Fault]:
+        """What is in an archive, one by one."""
+        scan = Scan(archive, wanted, self._ears, self._take)
+        for one in scan:
+            if not isinstance(one, Fault) or one.where not in named:
+                yield one
+        self._note(scan.noted)
+        self._tell(wanted, archive.size_bytes)
+
+    def _taken(self, part: Part, named: set[str]) -> Iterator[Held | Fault]:
+        """What was found in a part. ``named`` are the faults of its archive."""
+        for capture in part.captures:
+            self._take(capture)
+        self._note(part.noted)
+        for one in part.found:
+            if isinstance(one, Fault):
+                if one.where in named:
+                    continue
+                named.add(one.where)
+            yield one
+
+    def _take(self, capture: Capture) -> None:
+        if capture.is_revisit:
+            self._revisited.append((capture.payload or "", capture.seen))
             return
-        most = self._captures.most_bytes(url) or MOST_ELSEWHERE_BYTES
-        length = record.content_length
-        try:
-            body = _read(record, length)
-        except OSError:
-            body = b""
-        headers = record.http_headers.astuples()
-        undone = decoded(body, headers, most_bytes=MAX_BODY_BYTES)
-        broken = undone is None or (len(body) < length and len(body) < MAX_BODY_BYTES)
-        whole = undone or b""
-        seen = Observation(
-            document=Document(kind=Kind.WELL_KNOWN, url=url.partition("#")[0], max_bytes=most),
-            status=None if broken else record.http_headers.status_code,
-            headers=headers,
-            body=b"" if broken else whole[:most],
-            truncated=len(whole) > most or record.headers.get("WARC-Truncated") is not None,
-            outage=Outage.BROKEN if broken else None,
-            observed_at=record.record_date,
-        )
-        payload = record.headers.get("WARC-Payload-Digest")
-        if int(record.record_type) == _REVISIT:
-            self._revisited.append((payload or "", _as_first(seen)))
-            return
-        if payload is not None and not broken:
-            self._bodies[payload] = seen.body
-        self._captures.add(seen)
+        if capture.payload is not None:
+            self._bodies[capture.payload] = capture.seen.body
+        self._captures.add(capture.seen)
 
-    def _note_agent(self, record: WarcRecord) -> None:
-        told = record.http_headers.get("User-Agent") if record.is_http_parsed else None
-        if told:
-            told = self._names.setdefault(told, told)
-            for name in _ids(record):
-                self._agents[name] = told
+    def _note(self, noted: Noted) -> None:
+        for record, told in noted.agents.items():
+            self._agents[record] = self._names.setdefault(told, told)
+        self._has_revisits = self._has_revisits or noted.has_revisits
+        self.passed_over += noted.passed_over
 
-    def _told_agent(self, archive: Archive) -> str | None:
-        """Who asked, as the warcinfo at the beginning of an archive says."""
-        for record, _where in records(archive, WarcRecordType.any_type, lambda _fault: None):
-            if int(record.record_type) != _INFO:
-                return None
-            for line in record.reader.read(_CHUNK_BYTES).decode("utf-8", "replace").splitlines():
-                name, _, value = line.partition(":")
-                if name.strip().lower() in {"http-header-user-agent", "user-agent"} and value.strip():
-                    return value.strip()
-        return None
+    def _tell(self, wanted: Wanted, size_bytes: int) -> None:
+        if wanted.urls is None:
+            self._read(size_bytes)
 
 
-_UNHEARD: Final = Heard()
-_UNDATED: Final = datetime(1, 1, 1, tzinfo=UTC)
-
-
-def read_captures(archive: Archive, captures: Captures, ears: Ears) -> Iterator[Fault]:
+def read_captures(archive: Archive, captures: Captures, ears: Ears, *, workers: int | None = None) -> Iterator[Fault]:
     """Takes the captures of an archive that is given as evidence, and gives what could not be read. Records that
     AskFirst wrote are left to its own reader."""
-    reader = Warcs([archive], captures, ears, needs_agent=False, read=lambda _bytes: None, skips_ours=True)
+    reader = Warcs(
+        [archive], captures, ears, needs_agent=False, read=lambda _bytes: None, skips_ours=True, workers=workers
+    )  # fmt: skip
     yield from reader.collect_only()
     while reader.collect_uncaptured():
         pass
-
-
-def _new(faults: list[Fault], named: set[str]) -> Iterator[Fault]:
-    """The faults of records that had none yet, of each the last; the list is emptied."""
-    found = {fault.where: fault for fault in faults if fault.where not in named}
-    faults.clear()
-    named.update(found)
-    yield from found.values()
-
-
-def _read(record: WarcRecord, length: int) -> bytes:
-    # asked for a number of bytes, the reader makes room for all of them
-    return record.reader.read() if length <= MAX_BODY_BYTES else record.reader.read(MAX_BODY_BYTES)
-
-
-def _url(record: WarcRecord) -> str:
-    url = record.headers.get("WARC-Target-URI") or ""
-    return url[1:-1] if url.startswith("<") and url.endswith(">") else url
-
-
-def _ids(record: WarcRecord) -> tuple[str, ...]:
-    """The record's own name and those of the records that belong to the same exchange."""
-    headers = record.headers
-    return (headers.get("WARC-Record-ID") or "", *headers.get_multiple("WARC-Concurrent-To"))
-
-
-def _as_first(seen: Observation) -> Observation:
-    """The answer of a revisit as it would have been the first time: a 304 stands for what was not sent again."""
-    return _with_body(seen, b"", status=200 if seen.status == 304 else seen.status)
-
-
-def _with_body(seen: Observation, body: bytes, *, status: int | None = None) -> Observation:
-    return Observation(
-        document=seen.document,
-        status=seen.status if status is None else status,
-        headers=seen.headers,
-        body=body,
-        observed_at=seen.observed_at,
-    )

@@ -25,9 +25,9 @@ from scrapy.spidermiddlewares.httperror import HttpError
 from twisted.python.failure import Failure
 
 from askfirst.items import read_items
+from askfirst.ports import SettingsError
 from askfirst.rights import html
 from askfirst.rights.model import Decision, Observation, Stage, Verdict
-from askfirst.wiring import SettingsError
 from crawler.dataset import DatasetPipeline, Kept
 from crawler.frontier import Frontier, Outcome, Row, What
 from middlewares.door import META, Passage, Refused, Unanswerable, settings_of

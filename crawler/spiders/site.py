@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from askfirst.ports import SettingsError
 from askfirst.rights import html
 from askfirst.rights.model import Observation
-from askfirst.wiring import SettingsError
 from crawler.frontier import Row, What, proper_url
 from crawler.spiders.frontier_spider import FrontierSpider, whole_number, yes_or_no
 

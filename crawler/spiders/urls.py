@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from itertools import islice
 from urllib.parse import urlsplit
 
+from askfirst.ports import SettingsError
 from askfirst.rights.model import Observation
-from askfirst.wiring import SettingsError
 from crawler.frontier import Row, What
 from crawler.spiders.frontier_spider import FrontierSpider
 from crawler.url_lists import Entry, UrlList, is_sitemap_name, sitemap_entries
