@@ -117,6 +117,13 @@ class Directory:
         if not (out / "decisions").is_dir() and not (out / FILE_NAME).is_file():
             raise SettingsError(f"{out}: holds no decisions; name the --out directory of a crawl")
 
+    def name_of(self, path: Path) -> str:
+        """How findings call a file."""
+        try:
+            return path.relative_to(self.out).as_posix()
+        except ValueError:
+            return str(path)
+
     @cached_property
     def runs(self) -> tuple[Run, ...]:
         """Every run that left a file of decisions, evidence, items or notes, by name. Raises OSError."""
