@@ -102,13 +102,18 @@ def cdxj_line(fields: Mapping[str, str], block: bytes, offset: int, length_bytes
     mime = _MIME.search(head)
     told = "warc/revisit" if fields["WARC-Type"] == "revisit" else (mime[1].strip() if mime else "unk")
     members = (
-        f'"url": {dumps(url)}, "mime": {dumps(told)}, "status": {dumps(status)}, '
-        f'"digest": {dumps(fields.get("WARC-Payload-Digest", ""))}, "length": "{length_bytes}", "offset": "{offset}", '
-        f'"filename": {dumps(filename)}'
+        f'"url": {_quoted(url)}, "mime": {_quoted(told)}, "status": {_quoted(status)}, '
+        f'"digest": {_quoted(fields.get("WARC-Payload-Digest", ""))}, "length": "{length_bytes}", '
+        f'"offset": "{offset}", "filename": {_quoted(filename)}'
     )
     return f"{surt(url)} {_NO_DIGIT.sub('', fields.get('WARC-Date', ''))[:14]} {{{members}}}\n".encode("ascii")
 
 
+def _quoted(text: str) -> str:
+    return f'"{text}"' if _SIMPLE.fullmatch(text) else dumps(text)
+
+
+_SIMPLE = re.compile(r"[ !#-\[\]-~]*")
 _MIME = re.compile(r"(?im)^Content-Type: *([^;\r\n]*)")
 _NO_DIGIT = re.compile(r"[^0-9]")
 _URI = re.compile(  # RFC 3986, appendix B; without a fragment

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 LOOKUP_SUFFIX = ".lookup"
 KeyKind = Literal["id", "url", "digest", "name"]
@@ -125,25 +126,24 @@ class LookupKeys:
         entries["url"].append(zlib.crc32(url) << 16 | position)
 
     def add_rows(
-        self, ids: bytes, urls: Sequence[bytes], url_numbers: Sequence[int], digests: bytes, digest_ends: Sequence[int]
+        self, ids: bytes, urls: Iterable[bytes], url_numbers: memoryview, digests: bytes, digest_ends: memoryview
     ) -> None:
-        """The same for many lines. Ids and digests stand one after another; ``urls`` has each
-        once, ``url_numbers`` the number of each line's; the digests of a line end at ``digest_ends``, which begins with
-        0."""
+        """The same for many lines. Ids and digests stand one after another; ``urls`` has each once, ``url_numbers`` (32
+        bits each) the number of each line's; the digests of a line end at ``digest_ends``, which begins with 0."""
         first = self.count
         self.count += len(url_numbers)
-        places = range(first, self.count)
-        self.entries["id"].extend([word << 16 | place for word, place in zip(_words(ids), places, strict=True)])
-        sums = [zlib.crc32(url) << 16 for url in urls]
-        self.entries["url"].extend([sums[number] | place for number, place in zip(url_numbers, places, strict=True)])
-        words = _words(digests)
-        self.entries["digest"].extend(
-            [
-                word << 16 | place
-                for place, start, end in zip(places, digest_ends, digest_ends[1:], strict=False)
-                for word in words[start:end]
-            ]
-        )
+        places, sums = array("Q", range(first, self.count)), array("Q", map(zlib.crc32, urls))
+        ends = pa.Array.from_buffers(pa.int32(), len(digest_ends), [None, pa.py_buffer(digest_ends)])
+        digest_words = _words(digests)
+        owners = pc.list_parent_indices(pa.ListArray.from_arrays(ends, digest_words))
+        numbers = pa.Array.from_buffers(pa.int32(), len(url_numbers), [None, pa.py_buffer(url_numbers)])
+        self._add_all("id", _words(ids), _numbers(places))
+        self._add_all("url", _numbers(sums).take(numbers), _numbers(places))
+        self._add_all("digest", digest_words, _numbers(places).take(owners))
+
+    def _add_all(self, kind: KeyKind, words: pa.Array, places: pa.Array) -> None:
+        entries = pc.bit_wise_or(pc.shift_left(words, pa.scalar(16, pa.uint64())), places)
+        self.entries[kind].frombytes(_values(entries))
 
 
 def write_lookup(lines: Iterable[bytes], path: Path, *, bound_to: bytes = bytes(32)) -> None:
@@ -233,8 +233,8 @@ def _packed(entries: array[int]) -> bytes:
     """Six bytes each, the highest first, sorted."""
     if not entries:
         return b""
-    unsorted = pa.Array.from_buffers(pa.uint64(), len(entries), [None, pa.py_buffer(entries)])
-    wide = array("Q", unsorted.sort().buffers()[1].to_pybytes())
+    wide = array("Q")
+    wide.frombytes(_values(_numbers(entries).sort()))
     if struct.pack("=H", 1) == struct.pack("<H", 1):
         wide.byteswap()
     eight = wide.tobytes()
@@ -244,12 +244,21 @@ def _packed(entries: array[int]) -> bytes:
     return bytes(six)
 
 
-def _words(hashes: bytes) -> Sequence[int]:
+def _words(hashes: bytes) -> pa.Array:
     """The first 32 bits of each of these hashes of 32 bytes."""
     first = array("I", hashes)[::8]
     if struct.pack("=H", 1) == struct.pack("<H", 1):
         first.byteswap()
-    return first
+    return pa.Array.from_buffers(pa.uint32(), len(first), [None, pa.py_buffer(first)]).cast(pa.uint64())
+
+
+def _numbers(values: array[int]) -> pa.Array:
+    return pa.Array.from_buffers(pa.uint64(), len(values), [None, pa.py_buffer(values)])
+
+
+def _values(numbers: pa.Array) -> memoryview:
+    """Their bytes, one after another."""
+    return memoryview(numbers.buffers()[1])[8 * numbers.offset : 8 * (numbers.offset + len(numbers))]
 
 
 class Lookup:

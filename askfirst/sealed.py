@@ -23,7 +23,7 @@ import json
 import os
 import sys
 from binascii import hexlify, unhexlify
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -57,6 +57,8 @@ URL_HOLE = _URL = b"\x02"
 AT_HOLE = _AT = b"\x04"
 _QUOTED = b"\x03"
 _FIRST_DIGEST, _FIRST_TIME, _MOST_HOLES = 0x10, 0x18, 8
+DIGEST_HOLES = range(_FIRST_DIGEST, _FIRST_DIGEST + _MOST_HOLES)
+TIME_HOLES = range(_FIRST_TIME, _FIRST_TIME + _MOST_HOLES)
 _MOST_URL_BYTES = 65_535
 _MOST_FILLED = 1_024
 _CONTROL = bytes(range(0x20))
@@ -225,30 +227,35 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def _written(at_us: int) -> bytes:
     """The reverse. Raises OverflowError."""
-    return _all_written([at_us])[0]
+    second, fraction = divmod(at_us, 1_000_000)
+    text = (_EPOCH + timedelta(seconds=second)).isoformat()[:19].encode()
+    return b"%b.%06dZ" % (text, fraction) if fraction else text + b"Z"
 
 
-def _all_written(times_us: Iterable[int]) -> list[bytes]:
-    """The same for many, most of them near one another."""
-    texts: list[bytes] = []
-    last, text = None, b""
-    for at_us in times_us:
-        second, fraction = divmod(at_us, 1_000_000)
-        if second != last:
-            last, text = second, _second(second)
-        texts.append(b"%b.%06dZ" % (text, fraction) if fraction else text + b"Z")
+def _all_written(times_us: memoryview) -> list[bytes]:
+    """The same for many (64-bit integers). Raises OverflowError."""
+    if not len(times_us):
+        return []
+    times = pa.Array.from_buffers(pa.timestamp("us"), len(times_us), [None, pa.py_buffer(times_us)])
+    joined = times.cast(pa.string()).buffers()[2].to_pybytes()
+    if len(joined) != _STAMP_BYTES * len(times_us):
+        return list(map(_written, times_us))  # a year has more than four digits, or less
+    stamps = bytearray(joined)
+    stamps[10::_STAMP_BYTES] = b"T" * len(times_us)
+    joined = bytes(stamps)
+    texts = [joined[at : at + _STAMP_BYTES] + b"Z" for at in range(0, len(joined), _STAMP_BYTES)]
+    if b".000000" in joined:  # a whole second is written without a fraction
+        texts = [text.replace(b".000000Z", b"Z") for text in texts]
     return texts
+
+
+_STAMP_BYTES = len("2026-11-24 08:00:00.000000")
 
 
 def _hexadecimal(hashes: bytes, start: int, stop: int) -> list[bytes]:
     """These of the hashes that stand one after another."""
     text = hexlify(hashes[start * HASH_BYTES : stop * HASH_BYTES])
     return [text[place : place + 2 * HASH_BYTES] for place in range(0, len(text), 2 * HASH_BYTES)]
-
-
-@lru_cache(maxsize=4_096)
-def _second(second: int) -> bytes:
-    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19].encode()
 
 
 # -- sealing -----------------------------------------------------------------------------------------------------------
@@ -369,7 +376,7 @@ def _is_whole(parts: _Parts, line: bytes) -> bool:
         form, take, own, _, _ = _layout(_stored(b"".join(parts.template)))
         row = (hexlify(parts.id), parts.url, _quoted([parts.url])[0], _written(parts.at_us))
         filled = form % take((*row, *map(hexlify, parts.digests), *map(_written, parts.times_us)))
-        return own == (len(parts.digests), len(parts.times_us)) and filled == line
+        return own == (len(parts.digests), len(parts.times_us)) and filled == b"\0" + line
     except (SealedError, OverflowError, ValueError, IndexError, TypeError):
         return False
 
@@ -459,27 +466,30 @@ def _blocks_of(segment: Path) -> Iterator[list[bytes]]:
 
 
 class Block(NamedTuple):
-    """Some lines, and of each the template as it is stored (empty where a line is kept as it is) and, as text, the time
-    that fills its one hole for when it was decided."""
+    """Some lines as they are hashed, after a zero; and of each the template as it is stored (empty where a line is kept
+    as it is) and, as text, the time that fills its one hole for when it was decided."""
 
-    lines: list[bytes]
+    inputs: list[bytes]
     templates: list[bytes]
     decided_at: list[bytes]
 
 
 class _Layout(NamedTuple):
-    """A template ready to be filled in: its form, what takes the parts of a row in the order of the holes, and how many
-    digests and times a row must have. ``is_shared``: the holes are the id, the URL and the time, and no more."""
+    """A template ready to be filled in: its form, with the zero that is hashed before a line; what takes the parts of a
+    row in the order of the holes; and how many digests and times a row must have. ``sort``: most have no holes but the
+    id, the URL and the time (_SHARED), or a digest and another time as well (_OWN_ANSWER)."""
 
     form: bytes
     take: Callable[[tuple[bytes, ...]], object]
     own: tuple[int, int]
     stored: bytes
-    is_shared: bool
+    sort: int
 
 
 _AS_IT_IS = -1
-_WHOLE = _Layout(b"%b", itemgetter(0), (0, 0), b"", is_shared=False)
+_SHARED, _OWN_ANSWER, _ANY = range(3)
+_SORTS = {_AT: _SHARED, bytes((_AT[0], _FIRST_DIGEST, _FIRST_TIME)): _OWN_ANSWER}
+_WHOLE = _Layout(b"\0%b", itemgetter(0), (0, 0), b"", _ANY)
 
 
 def _shape(template: bytes) -> bytes:
@@ -498,34 +508,43 @@ def _stored(template: bytes) -> bytes:
 
 def _layout(stored: bytes) -> _Layout:
     """Raises SealedError for what is no template."""
-    shape, _, form = stored.partition(b"\0")
+    end = stored.find(b"\0")
+    shape = stored if end < 0 else stored[:end]
     take, own = _places(shape)
-    if _holes_in(form) != len(shape):
+    if end < 0 or _holes_from(stored, end) != len(shape):
         raise SealedError("a template asks for more than to be filled in")
-    return _Layout(b'{"id":"sha256:%b","url":"%b' + form, take, own, stored, is_shared=shape == _AT)
+    return _Layout(_FORM_START + stored[end + 1 :], take, own, stored, _SORTS.get(shape, _ANY))
 
 
-def template_text(stored: bytes) -> bytes:
-    """A template with its holes as the control characters that stand for them (``ID_HOLE`` and so on). Raises
-    SealedError."""
-    layout = _layout(stored)
-    shape = stored.partition(b"\0")[0]
-    return layout.form % tuple(_MARKS[hole] for hole in (_ID[0], _URL[0], *shape))
+_FORM_START = b'\0{"id":"sha256:%b","url":"%b'
 
 
-def _holes_in(form: bytes) -> int:
-    """How many ``%b`` there are; -1 where a per cent sign asks for anything else, such as a width."""
-    holes = form.count(b"%b")
-    if form.count(b"%") == holes:
-        return holes
+def _holes_from(form: bytes, at: int) -> int:
+    """How many ``%b`` there are from a place on; -1 where a per cent sign asks for anything else, such as a width."""
     holes = 0
-    pieces = iter(form.split(b"%")[1:])
-    for piece in pieces:
-        if piece[:1] == b"b":
-            holes += 1
-        elif piece or next(pieces, None) is None:
+    while (at := form.find(b"%", at)) >= 0:
+        asked = form[at + 1 : at + 2]
+        if asked not in {b"b", b"%"}:
             return -1
+        holes += asked == b"b"
+        at += 2
     return holes
+
+
+def template_text(stored: bytes) -> tuple[bytes, list[int]]:
+    """A template that was filled in before, with its holes as the control characters that stand for them (``ID_HOLE``
+    and so on), and where they are."""
+    shape, _, form = stored.partition(b"\0")
+    if b"%%b" in form:  # what is no hole, and looks like one
+        pieces = (form % tuple(_MARKS[0] for _ in shape)).split(_MARKS[0])
+    else:
+        pieces = [piece.replace(b"%%", b"%") for piece in form.split(b"%b")]
+    parts, places, length = [_HEAD], [], len(_HEAD)
+    for hole, piece in zip((_ID[0], _URL[0], *shape), (_TO_URL, *pieces), strict=True):
+        places.append(length)
+        parts += (_MARKS[hole], piece)
+        length += 1 + len(piece)
+    return b"".join(parts), places
 
 
 @lru_cache(maxsize=1_024)
@@ -569,7 +588,7 @@ class _Texts:
 
     def some(self, numbers: Sequence[int]) -> list[bytes]:
         """These of the texts."""
-        written, ends = self.written, self.ends
+        written, ends = self.written, self.ends.tolist()
         return [written[ends[number] : ends[number + 1]] for number in numbers]
 
     def __len__(self) -> int:
@@ -596,11 +615,11 @@ class _Rows:
 
     def add_keys(self, keys: LookupKeys) -> None:
         """Adds what these lines can be found by, as it was when they were packed."""
-        url_numbers, digest_ends = self.url_numbers.tolist(), self.digest_ends.tolist()
         if self.raw.null_count == len(self.raw):
             texts = self.urls.some(range(len(self.urls)))
-            keys.add_rows(self.ids, texts, url_numbers, self.digests, digest_ends)
+            keys.add_rows(self.ids, texts, self.url_numbers, self.digests, self.digest_ends)
             return
+        url_numbers, digest_ends = self.url_numbers.tolist(), self.digest_ends.tolist()
         ids, digests = _split(self.ids), _split(self.digests)
         for place, whole in enumerate(self.raw.to_pylist()):
             if whole is None:
@@ -663,18 +682,20 @@ class Sealed:
             raise IndexError(f"block {number} of {self.blocks}")
         start = number * BLOCK_LINES
         with _read_safely(self.path):
-            return self._filled(start, min(start + BLOCK_LINES, self.count))
+            return self._filled(start, min(start + BLOCK_LINES, self.count), leaves=True)
 
     def lines(self, number: int) -> list[bytes]:
         """The lines of a block. Raises IndexError where there is no such block."""
-        return self.block(number).lines
+        if not 0 <= number < self.blocks:
+            raise IndexError(f"block {number} of {self.blocks}")
+        return self.some(number * BLOCK_LINES, min((number + 1) * BLOCK_LINES, self.count))
 
     def some(self, start: int, stop: int) -> list[bytes]:
         """The lines from a position on and before another, all of one block. Raises IndexError."""
         if not 0 <= start < stop <= self.count or start // BLOCK_LINES != (stop - 1) // BLOCK_LINES:
             raise IndexError(f"lines {start} to {stop} of {self.count}")
         with _read_safely(self.path):
-            return self._filled(start, stop).lines
+            return self._filled(start, stop, leaves=False).inputs
 
     def line(self, position: int) -> bytes:
         """One line, by its position in the segment, from 0. Raises IndexError."""
@@ -692,9 +713,9 @@ class Sealed:
     def __len__(self) -> int:
         return self.count
 
-    def _filled(self, start: int, stop: int) -> Block:
-        """The lines from there to there, all of one group: one pass, because it runs for every record that is
-        verified."""
+    def _filled(self, start: int, stop: int, *, leaves: bool) -> Block:
+        """The lines from there to there, all of one group, as they are or, with ``leaves``, as they are hashed: one
+        pass, because it runs for every record that is verified."""
         rows = self._rows_of(start // GROUP_LINES)
         start, stop = start % GROUP_LINES, (stop - 1) % GROUP_LINES + 1
         template_numbers = rows.template_numbers[start:stop].tolist()
@@ -710,22 +731,37 @@ class Sealed:
         digests = _hexadecimal(rows.digests, from_digest, digest_ends[-1])
         time_ends = rows.time_ends[start : stop + 1].tolist()
         from_time = time_ends[0]
-        times = _all_written(rows.times_us[from_time : time_ends[-1]].tolist())
-        decided_at = _all_written(rows.at_us[start:stop].tolist())
+        times = _all_written(rows.times_us[from_time : time_ends[-1]])
+        decided_at = _all_written(rows.at_us[start:stop])
         lines: list[bytes] = []
         left_bytes = MOST_BYTES
         digest = time = 0
-        for (form, take, own, _, is_shared), one_id, url, quoted, at, digest_end, time_end in zip(
-            used, ids, urls, _quoted(urls) if quotes else urls, decided_at, digest_ends[1:], time_ends[1:], strict=True
+        if leaves:
+            forms = [layout.form for layout in used]
+        else:
+            without = {number: layouts[number].form[1:] for number in set(template_numbers)}
+            forms = [without[number] for number in template_numbers]
+        for form, (_, take, own, _, sort), one_id, url, quoted, at, digest_end, time_end in zip(
+            forms,
+            used,
+            ids,
+            urls,
+            _quoted(urls) if quotes else urls,
+            decided_at,
+            digest_ends[1:],
+            time_ends[1:],
+            strict=True,
         ):
             next_digest, next_time = digest_end - from_digest, time_end - from_time
-            if is_shared and next_digest == digest and next_time == time:
-                line = form % (one_id, url, at)
-            elif own == (next_digest - digest, next_time - time):
-                line = form % take((one_id, url, quoted, at, *digests[digest:next_digest], *times[time:next_time]))
-                digest, time = next_digest, next_time
-            else:
+            if own != (next_digest - digest, next_time - time):
                 raise SealedError("a template has other holes than its row fills")
+            if sort == _SHARED:
+                line = form % (one_id, url, at)
+            elif sort == _OWN_ANSWER:
+                line = form % (one_id, url, at, digests[digest], times[time])
+            else:
+                line = form % take((one_id, url, quoted, at, *digests[digest:next_digest], *times[time:next_time]))
+            digest, time = next_digest, next_time
             left_bytes -= len(line)
             if left_bytes < 0:
                 raise SealedError("a block of it unpacks to too much")

@@ -25,8 +25,10 @@ from askfirst.lookup import LOOKUP_SUFFIX, Lookup, LookupDamaged, LookupKeys, wr
 from askfirst.sealed import (
     AT_HOLE,
     BLOCK_LINES,
+    DIGEST_HOLES,
     GROUP_LINES,
     ID_HOLE,
+    TIME_HOLES,
     URL_HOLE,
     Block,
     Sealed,
@@ -44,8 +46,11 @@ _NEXT = b'},{"digest":'
 _NEXT_BYTES = len(_NEXT)
 _KEPT = b',"stage":"keep","verdict":"allow"'
 _HEAD = b'{"id":"sha256:' + ID_HOLE + b'","url":"' + URL_HOLE + b'",'
-_HOLE = re.compile(rb"[\x00-\x1f]")
+_ID = slice(15, 79)
+"""Where the digits of an id stand in what is hashed of a line: a zero stands before it."""
 _TIME_BYTES = len("2026-11-24T08:00:00.000000Z")
+_WIDTHS = {ID_HOLE[0]: 64, AT_HOLE[0]: _TIME_BYTES, **dict.fromkeys(DIGEST_HOLES, 64)}
+_WIDTHS |= dict.fromkeys(TIME_HOLES, _TIME_BYTES)
 _WHOLE_SECOND = b".000000Z"
 _OWN_DIGEST = re.compile(rb'^"sha256:([0-9a-f]{64})","kind":"(?!well-known|registry)')
 
@@ -96,7 +101,7 @@ def scan(job: Job) -> Scan:
     seen = _Seen(found)
     try:
         for block in _batches(found):
-            hashes += [sha256(b"\x00" + line).digest() for line in block.lines]
+            hashes += [sha256(leaf).digest() for leaf in block.inputs]
             times += seen.block(block)
     except SealedError as error:
         found.unreadable = str(error)
@@ -116,10 +121,12 @@ def scan(job: Job) -> Scan:
 class _Shared(NamedTuple):
     """What the lines of a template share. ``is_dated``: the time in the hole for it is the one that a line says.
     ``own`` is how many of the names at the end of what was looked at are of each line itself; None: every line is to be
-    looked at by itself. ``keeps``: it allows keeping."""
+    looked at by itself. ``own_bytes`` is the most that they take to the end of the line, 0 where they hold a URL.
+    ``keeps``: it allows keeping."""
 
     is_dated: bool = False
     own: int | None = None
+    own_bytes: int = 0
     names: tuple[bytes, ...] = ()
     keeps: bool = False
 
@@ -128,23 +135,24 @@ class _Shared(NamedTuple):
         """Of a template as it is stored; empty, of lines that were kept whole."""
         if not stored:
             return cls()
-        text = template_text(stored)
-        head, at, _ = text.partition(AT_HOLE)
-        # no other hole before it, and none that could become a part of the member's name
-        is_dated = bool(at) and head.startswith(_HEAD) and head.endswith(_DECIDED_AT) and head.count(_DECIDED_AT) == 1
-        is_dated = is_dated and not _HOLE.search(head, len(_HEAD))
+        text, holes = template_text(stored)
+        at = text.find(AT_HOLE)
+        # the third hole, and before it nothing that could become a part of the member's name
+        is_dated = holes[2:3] == [at] and text.startswith(_HEAD) and text.find(_DECIDED_AT) + len(_DECIDED_AT) == at
         place = text.rfind(_LOOKED_AT)
         if place < 0:
             return cls(is_dated)
         start, end = place + len(_LOOKED_AT), len(text) - 3
-        hole, own = _HOLE.search(text, place), 0
+        hole, own = next((hole for hole in holes if hole > place), None), 0
         if hole is not None:
-            own = text.count(_NEXT, hole.start()) + 1
-            end = text.rfind(_NEXT, start, hole.start())
+            own = text.count(_NEXT, hole) + 1
+            end = text.rfind(_NEXT, start, hole)
             if end < 0:
                 return cls(is_dated)  # all of them
+        widths = [_WIDTHS.get(text[one], 0) for one in holes if one > place]
+        own_bytes = len(text) - end + sum(widths) - len(widths) if all(widths) else 0
         keeps = text.endswith(_KEPT, 0, place)
-        return cls(is_dated, own, tuple(text[start:end].split(_NEXT)), keeps)
+        return cls(is_dated, own, own_bytes, tuple(text[start:end].split(_NEXT)), keeps)
 
 
 class _Seen:
@@ -162,38 +170,43 @@ class _Seen:
         for stored in used.difference(known):
             shared = known[stored] = _Shared.of(stored)
             self._names.update(shared.names)
-        own = {stored: known[stored].own for stored in used if known[stored].own != 0}
-        names = self._names
-        for line, stored in zip(block.lines, block.templates, strict=True) if own else ():
+        own = {stored: known[stored] for stored in used if known[stored].own != 0}
+        tails = self._tails
+        for leaf, stored in zip(block.inputs, block.templates, strict=True) if own else ():
             if stored in own:
-                count, end = own[stored], len(line) - 3
-                if count is None:
-                    self._look(line)
-                for _ in range(count or 0):
-                    start = line.rfind(_NEXT, 0, end)
-                    names.add(line[start + _NEXT_BYTES : end])
-                    end = start
+                shared = own[stored]
+                # where all holes are as wide as can be; else a name begins there and more is looked at, or none does
+                start = len(leaf) - shared.own_bytes
+                if leaf.startswith(_NEXT, start):
+                    tails.add(leaf[start + _NEXT_BYTES : -3])
+                else:
+                    self._look(leaf, shared.own)
         if self._found.job.with_items:
-            for line, stored in zip(block.lines, block.templates, strict=True):
+            for leaf, stored in zip(block.inputs, block.templates, strict=True):
                 shared = known[stored]
                 if shared.own is not None and not shared.keeps:
-                    self._found.ids.add(id_fingerprint(line[14:78]))
+                    self._found.ids.add(id_fingerprint(leaf[_ID]))
                 else:
-                    _note_kept(line, line.rfind(_LOOKED_AT), self._found)
+                    _note_kept(leaf, leaf.rfind(_LOOKED_AT), self._found)
         if all(known[stored].is_dated for stored in used):
             return [at if len(at) == _TIME_BYTES else at[:19] + _WHOLE_SECOND for at in block.decided_at]
-        return list(map(_time, block.lines))
+        return list(map(_time, block.inputs))
 
-    def _look(self, line: bytes) -> None:
-        place = line.rfind(_LOOKED_AT)
-        if place > 0:
+    def _look(self, leaf: bytes, own: int | None) -> None:
+        start = len(leaf)
+        for _ in range(own or 0):
+            start = leaf.rfind(_NEXT, 0, start)
+        place = leaf.rfind(_LOOKED_AT) if own is None else 0
+        if own is not None:
+            self._tails.add(leaf[start + _NEXT_BYTES : -3])
+        elif place > 0:
             # what an origin's lines share stands first, and is taken apart once
-            last = line.rfind(_NEXT, place)
+            last = leaf.rfind(_NEXT, place)
             if last > 0:
-                self._tails.add(line[place + len(_LOOKED_AT) : last])
-                self._names.add(line[last + _NEXT_BYTES : -3])
+                self._tails.add(leaf[place + len(_LOOKED_AT) : last])
+                self._names.add(leaf[last + _NEXT_BYTES : -3])
             else:
-                self._names.add(line[place + len(_LOOKED_AT) : -3])
+                self._names.add(leaf[place + len(_LOOKED_AT) : -3])
 
     def fingerprints(self) -> set[bytes]:
         """Of every name."""
@@ -222,12 +235,12 @@ def lines_naming(segment: Segment, sought: set[bytes]) -> Iterator[tuple[int, by
                     yield position, name
 
 
-def _note_kept(line: bytes, place: int, found: Scan) -> None:
+def _note_kept(leaf: bytes, place: int, found: Scan) -> None:
     if place < 0:
         return
-    decision_id = line[14:78]
-    if line[place - len(_KEPT) : place] == _KEPT:
-        for name in line[place + 24 : -3].split(_NEXT):
+    decision_id = leaf[_ID]
+    if leaf[place - len(_KEPT) : place] == _KEPT:
+        for name in leaf[place + 24 : -3].split(_NEXT):
             digest = _OWN_DIGEST.match(name)
             if digest is not None:
                 found.kept.add(kept_fingerprint(decision_id, digest[1]))
@@ -253,7 +266,7 @@ def _batches(found: Scan) -> Iterator[Block]:
             if not lines[-1].endswith(b"\n"):
                 found.torn_bytes = len(lines.pop())
             unsealed = [b""] * len(lines)
-            yield Block([line[:-1] for line in lines], unsealed, unsealed)
+            yield Block([b"\0" + line[:-1] for line in lines], unsealed, unsealed)
 
 
 def _compare_lookup(found: Scan, sealed: Sealed, keys: LookupKeys) -> None:
@@ -272,12 +285,12 @@ def _compare_lookup(found: Scan, sealed: Sealed, keys: LookupKeys) -> None:
         found.faults.append(f"its look-up index {path.name} does not name what is in it; delete the index")
 
 
-def _time(line: bytes) -> bytes:
+def _time(leaf: bytes) -> bytes:
     """When it was decided, to the microsecond; empty when the line does not say."""
-    start = line.find(_DECIDED_AT, 78)
+    start = leaf.find(_DECIDED_AT, _ID.stop)
     if start < 0:
         return b""
-    said = line[start + 14 : start + 41]
+    said = leaf[start + 14 : start + 41]
     return said if said[19:20] == b"." else said[:19] + _WHOLE_SECOND
 
 

@@ -250,16 +250,13 @@ class _Verifying:
             self._tell_decisions(trees[name], state)
 
     def _jobs(self, one: SignedRun) -> Iterator[Job]:
-        segments = one.run.segments
+        segments, signed = one.run.segments, one.sizes("decisions")
+        latest = [(each.decisions.size, time_bytes(each.at + CLOCK_SLACK)) for each in one.checkpoints]
         for segment, following in zip(segments, [*segments[1:], None], strict=False):
             first = segment.first
             end = None if following is None else following.first
-            sizes = [size - first for size in one.sizes("decisions") if size > first and (end is None or size <= end)]
-            windows = [
-                (checkpoint.decisions.size - first, time_bytes(checkpoint.at + CLOCK_SLACK))
-                for checkpoint in one.checkpoints
-                if checkpoint.decisions.size > first
-            ]
+            sizes = [size - first for size in signed if size > first and (end is None or size <= end)]
+            windows = [(size - first, at) for size, at in latest if size > first]
             reach = next((n for n, (size, _) in enumerate(windows) if size >= SEGMENT_LINES), len(windows))
             yield Job(
                 segment,
