@@ -191,6 +191,22 @@ def test_sealed_segments_prove_the_same(tmp_path: Path) -> None:
     assert locate(Directory(tmp_path), f"{SITE}/n8191").leaf == 8_193
 
 
+def test_segments_that_end_anywhere(tmp_path: Path) -> None:
+    """Where a log went on in a new file, subtrees lie across two of them; every decision is proven all the same."""
+
+    async def write() -> None:
+        writer = t.Writer(tmp_path, t.run_name(), KEY)
+        for number in range(40):
+            await writer.look(number)
+        writer.close()
+
+    with t.written_with(segment_lines=23):
+        asyncio.run(write())
+    assert len(list(tmp_path.glob("decisions/*.000000000069.*"))) == 1
+    for number in range(40):
+        assert check(prove(tmp_path, f"{SITE}/{number}"), keys=[KEY.verifier]).faults == []
+
+
 def test_the_commands(out: Path, tmp_path: Path) -> None:
     """A proof is written, checked, and checked again when it was altered: 0, 0 and 1."""
     file = tmp_path / "proof.json"

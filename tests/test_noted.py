@@ -185,3 +185,15 @@ def test_a_shorter_file_of_roots_is_what_a_killed_run_leaves(out: Path) -> None:
         t.truncate(f"leaves/*.{tree}.roots", 33)(out)
     assert verify(out, workers=1).findings == []
     assert prove(out, f"{SITE}/600") == proof
+
+
+@pytest.mark.parametrize("tree", ["decisions", "evidence", "items"])
+def test_a_disk_that_was_full_leaves_noughts(tree: str, out: Path) -> None:
+    """Where nothing could be noted, or half of it, nothing is altered; a proof is found without it."""
+    proof = prove(out, f"{SITE}/100")
+    path = t.only(out, f"leaves/*.{tree}.roots")
+    told = path.read_bytes()
+    for kept in (0, 13):
+        path.write_bytes(told[:kept] + bytes(40 - kept) + told[40:])
+        assert verify(out, workers=1).findings == []
+        assert prove(out, f"{SITE}/100") == proof

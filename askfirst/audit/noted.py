@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from askfirst.audit.differences import PREFIX_BYTES
-from askfirst.ledger.growing import ROOTS_SUFFIX, LevelTree
+from askfirst.ledger.growing import ROOTS_SUFFIX, LevelTree, agree
 from askfirst.lookup import MOST_RECORDS, LookupKeys, rolled, written
 
 
@@ -47,10 +47,8 @@ class Noted:
         if self._keys.count:
             self._compare_index()
         roots = self._leaves.with_name(f"{self._leaves.name}{ROOTS_SUFFIX}")
-        if roots.exists():
-            told = roots.read_bytes()[: len(self._roots)]
-            if not self._roots.startswith(told):
-                yield roots.name
+        if roots.exists() and not agree(roots.read_bytes(), bytes(self._roots)):
+            yield roots.name
         yield from (path.name for path in self._wrong)
 
     def _compare_index(self) -> None:

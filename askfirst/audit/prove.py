@@ -264,17 +264,16 @@ class _Segments:
         root = None if noted is None else noted.root(start, end)
         if root is not None:
             return root
-        if end - start > BLOCK_LEAVES:
-            segment = run.segment_of(start)
-            if segment is not None and segment.is_sealed:
-                root = self._block_root(self.sealed(segment), start - segment.first, end - segment.first)
-                if root is not None:
-                    return root
-            middle = start + split(end - start)
-            return node_hash(self._root(run, start, middle, noted), self._root(run, middle, end, noted))
         segment = run.segment_of(start)
         if segment is None:
             return b""
+        if segment.is_sealed and BLOCK_LEAVES < end - start <= BLOCK_LINES:
+            root = self._block_root(self.sealed(segment), start - segment.first, end - segment.first)
+            if root is not None:
+                return root
+        if end - start > BLOCK_LEAVES or run.segment_of(end - 1) is not segment:
+            middle = start + split(end - start)
+            return node_hash(self._root(run, start, middle, noted), self._root(run, middle, end, noted))
         first = start // BLOCK_LEAVES * BLOCK_LEAVES if segment.is_sealed else segment.first
         key = segment.path, first
         if key not in self._rows:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from askfirst.audit.differences import PREFIX_BYTES, Change, changes
 from askfirst.audit.directory import Segment
 from askfirst.audit.fingerprints import fingerprint
-from askfirst.ledger.growing import BLOCK_LEAVES, ROOTS_SUFFIX, place_of_span, roots_of_span
+from askfirst.ledger.growing import BLOCK_LEAVES, ROOTS_SUFFIX, agree, place_of_span, roots_of_span
 from askfirst.ledger.merkle import Peaks, leaf_hash, peaks, root_in, rows_of
 from askfirst.lookup import LOOKUP_SUFFIX, Lookup, LookupDamaged, LookupKeys, written
 from askfirst.sealed import (
@@ -324,7 +324,7 @@ def _are_noted(job: Job, rows: Sequence[Sequence[bytes]]) -> bool:
     try:
         with job.leaves.with_name(f"{job.leaves.name}{ROOTS_SUFFIX}").open("rb") as file:
             file.seek(place_of_span(job.segment.first))
-            return expected.startswith(file.read(len(expected)))
+            return agree(file.read(len(expected)), expected)
     except OSError:
         return True  # they are no evidence, and need not be there
 

@@ -80,6 +80,15 @@ def roots_of_span(blocks: Sequence[bytes], span: bytes | None) -> bytes:
     return b"".join(_ENTRY.pack(0, root) for root in (*blocks, *(() if span is None else (span,))))
 
 
+def agree(noted: bytes, roots: bytes) -> bool:
+    """Whether what was noted, as far as it goes, is of these roots. Where a disk was full, noughts stand for the rest
+    of an entry or for all of it."""
+    return all(
+        roots[at : at + _ENTRY.size].startswith(noted[at : at + _ENTRY.size].rstrip(b"\0"))
+        for at in range(0, min(len(noted), len(roots)), _ENTRY.size)
+    )
+
+
 def place_of_span(leaf: int) -> int:
     """The position in a file of roots of what is noted of the span that begins with this leaf."""
     return leaf // SPAN_LEAVES * _SPAN_ENTRIES * _ENTRY.size
