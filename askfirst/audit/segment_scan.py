@@ -173,14 +173,19 @@ class _Seen:
         own = {stored: known[stored] for stored in used if known[stored].own != 0}
         tails = self._tails
         for leaf, stored in zip(block.inputs, block.templates, strict=True) if own else ():
-            if stored in own:
-                shared = own[stored]
-                # where all holes are as wide as can be; else a name begins there and more is looked at, or none does
-                start = len(leaf) - shared.own_bytes
-                if leaf.startswith(_NEXT, start):
-                    tails.add(leaf[start + _NEXT_BYTES : -3])
-                else:
-                    self._look(leaf, shared.own)
+            if stored not in own:
+                continue
+            shared = own[stored]
+            if shared.own is None:
+                self._look(leaf)
+                continue
+            # where all holes are as wide as can be; else a name begins there and more is looked at, or none does
+            start = len(leaf) - shared.own_bytes
+            if not leaf.startswith(_NEXT, start):
+                start = len(leaf)
+                for _ in range(shared.own):
+                    start = leaf.rfind(_NEXT, 0, start)
+            tails.add(leaf[start + _NEXT_BYTES : -3])
         if self._found.job.with_items:
             for leaf, stored in zip(block.inputs, block.templates, strict=True):
                 shared = known[stored]
@@ -192,14 +197,9 @@ class _Seen:
             return [at if len(at) == _TIME_BYTES else at[:19] + _WHOLE_SECOND for at in block.decided_at]
         return list(map(_time, block.inputs))
 
-    def _look(self, leaf: bytes, own: int | None) -> None:
-        start = len(leaf)
-        for _ in range(own or 0):
-            start = leaf.rfind(_NEXT, 0, start)
-        place = leaf.rfind(_LOOKED_AT) if own is None else 0
-        if own is not None:
-            self._tails.add(leaf[start + _NEXT_BYTES : -3])
-        elif place > 0:
+    def _look(self, leaf: bytes) -> None:
+        place = leaf.rfind(_LOOKED_AT)
+        if place > 0:
             # what an origin's lines share stands first, and is taken apart once
             last = leaf.rfind(_NEXT, place)
             if last > 0:

@@ -215,9 +215,10 @@ def _account(console: Console, example: str | None, out: Path) -> bool:
     if example is not None:
         path = out / "opt-out" / "refused.proof.json"
         path.write_bytes(prove(out / "opt-out", example))
+        # its path is longer or shorter by which checkpoint came next
+        size_kb = 5 * round(path.stat().st_size / 1024 / 5)
         console.print(
-            f"the proof of that refusal ({path.stat().st_size / 1024:.0f} kB, needs nothing else): "
-            f"{ASKFIRST} audit check-proof {path}",
+            f"the proof of that refusal (about {size_kb} kB, needs nothing else): {ASKFIRST} audit check-proof {path}",
             soft_wrap=True,
         )
     return all(found.whole for found in verified.values())
