@@ -324,17 +324,18 @@ class _Group:
         parts = parts_of(line)
         if parts is not None:
             try:
-                return _head.decode(parts[0]), self._ruling(parts[1]), self._list(parts[2])
+                head, members, looks = parts
+                return _head.decode(head), self._ruling(members, b"{%b}"), self._list(line[looks:-2])
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 _LOGGER.debug("a line of the log is of another shape, and is parsed whole")
         whole = _whole.decode(line)
         self.lists.append([self._look(bytes(one)) for one in whole.looked_at])
-        return whole, self._ruling(line), len(self.lists) - 1
+        return whole, self._ruling(line, b"%b"), len(self.lists) - 1
 
-    def _ruling(self, text: bytes) -> int:
+    def _ruling(self, text: bytes, form: bytes) -> int:
         at = self._ruling_of.get(text)
         if at is None:
-            self.rulings.append(_ruling.decode(text))
+            self.rulings.append(_ruling.decode(form % text))
             at = self._ruling_of[text] = len(self.rulings) - 1
         return at
 

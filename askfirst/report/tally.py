@@ -318,12 +318,12 @@ class _Reading:
         parts = parts_of(line)
         if parts is None:
             return self._from_whole(line)
-        shared = parts[1]
+        told, shared, _ = parts
         try:
-            head = self._head(parts[0])
+            head = self._head(told)
             ruling = self._rulings.get(shared)
             if ruling is None:
-                ruling = self._remember(shared, self._ruled(shared))
+                ruling = self._remember(shared, self._ruled(b"{" + shared + b"}"))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._from_whole(line)
         return head, ruling
