@@ -1,5 +1,5 @@
 """What reading *every* signal costs: the warm decision beside the first set of signals, responses beside datadiligence,
-the rights metadata of pictures, and C2PA beside c2pa-python's own read.
+the rights metadata of pictures, C2PA beside c2pa-python's own read, and license documents that are built to cost time.
 
 datadiligence is asked as its documentation has it, with the whole response. It reads two response fields and no
 markup; we read every field and the whole page, in the same round.
@@ -30,12 +30,13 @@ from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Pu
 from askfirst.rights.policy import OPT_OUT, Mode, Policy
 from askfirst.rights.read import readers_for, statements
 from askfirst.rights.reader import Target
-from askfirst.rights.signals import PROTOCOLS
+from askfirst.rights.signals import PROTOCOLS, rsl_license
 from askfirst.wiring import Settings, open_gate, parse_addresses
 from bench import servers
 from bench.robots import robots_file
 from bench.rounds import Row, at_least, at_most, in_shuffled_rounds, median_ratio, say
 from tests import c2pa_works, works
+from tests.hostile import license_documents
 
 FIRST_SET = (
     "robots.txt",
@@ -52,6 +53,7 @@ MOST_FOR_ALL = 1.3
 LEAST_OF_DATADILIGENCE = 0.5
 MOST_XMP_US = 100.0
 MOST_OF_C2PA = 1.5
+MOST_HOSTILE_S = 1.0
 
 HOST = "127.0.1.1"
 URLS = 1_000
@@ -310,6 +312,25 @@ def manifests(rounds: int) -> list[Row]:
     ]
 
 
+def hostile(rounds: int) -> list[Row]:
+    """The license document that costs most of those that are built to cost time: read, and asked about one URL."""
+    documents = license_documents()
+    say(f"signals: {len(documents)} hostile license documents, {rounds} rounds")
+    target = Target.of(_intent("https://art.example/" + "a" * 2_000))
+
+    def seconds(body: bytes) -> float:
+        document = Document(kind=Kind.LICENSE, url="https://art.example/rsl.xml")
+        seen = Observation(document=document, status=200, body=body, observed_at=_AT)
+        began = perf_counter()
+        rsl_license.READER.parse(seen, _AGENT).on(target)
+        return perf_counter() - began
+
+    found = in_shuffled_rounds({name: partial(seconds, body) for name, body in documents.items()}, rounds)
+    slowest, s = max(((name, median(times)) for name, times in found.items()), key=lambda pair: pair[1])
+    name = "the slowest of the hostile license documents, beside its limit"
+    return [at_most(name, s / MOST_HOSTILE_S, 1.0, ours=f"{s:.2f} s ({slowest})", theirs=f"{MOST_HOSTILE_S:g} s")]
+
+
 def measure(rounds: int = 15) -> list[Row]:
     """The rows of all signals."""
-    return [*warm(rounds), *responses(rounds), *pictures(rounds), *manifests(rounds)]
+    return [*warm(rounds), *responses(rounds), *pictures(rounds), *manifests(rounds), *hostile(rounds)]

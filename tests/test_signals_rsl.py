@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,9 +25,10 @@ from askfirst.rights.model import (
 from askfirst.rights.policy import OPT_IN, OPT_OUT, PROFILES
 from askfirst.rights.read import read
 from askfirst.rights.reader import Reader, Target
-from askfirst.rights.rsl import MAX_CONTENTS, parse
+from askfirst.rights.rsl import parse
 from askfirst.rights.signals import license_challenge, rsl_associations, rsl_license
 from tests.fuzz import AGENT, AT, CORPUS, Case, hold
+from tests.hostile import calls_of, license_documents, license_lines
 from tests.memory_web import Lab, intent, response
 
 NS = "https://rslstandard.org/rsl"
@@ -126,60 +124,30 @@ def test_only_a_whole_document_permits(body: bytes) -> None:
 # -- hostile documents ------------------------------------------------------------------------------------------------
 
 
-def hostile() -> Iterator[tuple[str, bytes]]:
-    start = f'<rsl xmlns="{NS}">'.encode()
-    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
-    yield "laughs", f'<!DOCTYPE r [<!ENTITY l0 "ha">{laughs}]>{license_with("&l11;")}'.encode()
-    yield "deep", start + b"<a>" * 300_000
-    yield "wide", start + b"<content url='/'>" * 60_000
-    yield "bits of text", start + b"<content url='/'>" + b"a<!---->" * 120_000
-    yield "attributes", b"<rsl " + b" ".join(b'a%d="x"' % n for n in range(80_000)) + b"/>"
-    yield "a long namespace", b'<rsl xmlns="' + b"n" * 500_000 + b'">' + b"<content/>" * 40_000
-    yield "a long text", license_with("<permits type='usage'>" + "ai-train " * 100_000 + "</permits>").encode()
-    contents = b"".join(b'<content url="/%s%d"><license/></content>' % (b"*a" * 40, n) for n in range(MAX_CONTENTS))
-    yield "many patterns", start + contents + b"</rsl>"
-    yield "many licenses", start + b'<content url="/">' + b"<license/>" * 19_000 + b"</content></rsl>"
+LARGE = "https://h.example/" + "a" * 2_000
+REFUSED = {"laughs", "deep", "wide", "attributes", "a long namespace"}
 
 
-@pytest.fixture
-def nothing_else_counts() -> Iterator[None]:
-    """The collector does not walk over what the rest of the suite has left: that is no cost of the document's."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+@pytest.mark.parametrize("name", license_documents())
+def test_twice_the_hostile_document_is_at_most_twice_the_work(name: str) -> None:
+    """Reading a license that is built to cost time, and asking it, costs what its size costs and no more."""
+    half, whole = license_documents(0.5)[name], license_documents()[name]
+    assert calls_of(lambda: licensed(whole, LARGE)) < 2.2 * calls_of(lambda: licensed(half, LARGE))
+    assert Category.TRAIN in refused(licensed(whole, LARGE)) or name not in REFUSED
 
 
-@pytest.mark.usefixtures("nothing_else_counts")
-@pytest.mark.parametrize(("name", "body"), list(hostile()), ids=[name for name, _ in hostile()])
-def test_hostile_documents_cost_little(name: str, body: bytes) -> None:
-    """A document that is built to cost time is read and asked in well under a second of processor time."""
-    before = time.process_time()
-    reading = licensed(body, "https://h.example/" + "a" * 2_000)
-    assert time.process_time() - before < 1, name
-    if name in {"laughs", "deep", "wide", "attributes", "a long namespace"}:
-        assert Category.TRAIN in refused(reading)
+@pytest.mark.parametrize("name", license_lines())
+def test_twice_the_hostile_associations_are_at_most_twice_the_work(name: str) -> None:
+    """A robots.txt that is built to cost time is looked through for what its size costs, and names few documents."""
 
+    def looked_through(body: bytes) -> None:
+        document = Document(kind=Kind.WELL_KNOWN, url="https://h.example/robots.txt")
+        seen = Observation(document=document, status=200, body=body, observed_at=AT)
+        assert len(rsl_associations.named_licenses(seen, AGENT)) <= 8
+        rsl_associations.READER.parse(seen, AGENT)
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"User-agent: *\n" + b"License: a b\n" * 35_000,
-        b"User-agent: *\n" + b"".join(b"License: /%d\n" % n for n in range(30_000)),
-        b"User-agent: *\nLicense: " + b"a://b " * 80_000,
-        b"User-agent: *\nLicense: /x\nAllow: /\n" * 14_000,
-    ],
-    ids=["prose", "many licenses", "a long line", "many groups"],
-)
-@pytest.mark.usefixtures("nothing_else_counts")
-def test_hostile_associations_cost_little(body: bytes) -> None:
-    """A robots.txt that is built to cost time is looked through in about a second, and names few documents."""
-    document = Document(kind=Kind.WELL_KNOWN, url="https://h.example/robots.txt")
-    seen = Observation(document=document, status=200, body=body, observed_at=AT)
-    before = time.process_time()
-    assert len(rsl_associations.named_licenses(seen, AGENT)) <= 8
-    rsl_associations.READER.parse(seen, AGENT)
-    assert time.process_time() - before < 2
+    half, whole = license_lines(0.5)[name], license_lines()[name]
+    assert calls_of(lambda: looked_through(whole)) < 2.2 * calls_of(lambda: looked_through(half))
 
 
 def test_a_file_outside_is_never_opened(tmp_path: Path) -> None:

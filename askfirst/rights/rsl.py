@@ -104,7 +104,7 @@ class Node:
 
     def all(self, *names: str) -> tuple[Node, ...]:
         """What stands inside by these names, in order."""
-        return tuple(node for node in self.inside if node.name in names)
+        return tuple([node for node in self.inside if node.name in names]) if self.inside else ()
 
     def first(self, name: str) -> Node | None:
         """The first that stands inside by this name."""
