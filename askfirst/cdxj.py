@@ -101,16 +101,16 @@ def cdxj_line(fields: Mapping[str, str], block: bytes, offset: int, length_bytes
     status = head.split(" ", 2)[1] if head.startswith("HTTP/") and " " in head else ""
     mime = _MIME.search(head)
     told = "warc/revisit" if fields["WARC-Type"] == "revisit" else (mime[1].strip() if mime else "unk")
-    members = (
-        f'"url": {_quoted(url)}, "mime": {_quoted(told)}, "status": {_quoted(status)}, '
-        f'"digest": {_quoted(fields.get("WARC-Payload-Digest", ""))}, "length": "{length_bytes}", '
-        f'"offset": "{offset}", "filename": {_quoted(filename)}'
-    )
+    digest = fields.get("WARC-Payload-Digest", "")
+    if _SIMPLE.fullmatch(f"{url}{told}{status}{digest}{filename}"):
+        members = (
+            f'"url": "{url}", "mime": "{told}", "status": "{status}", "digest": "{digest}", '
+            f'"length": "{length_bytes}", "offset": "{offset}", "filename": "{filename}"'
+        )
+    else:
+        named = {"url": url, "mime": told, "status": status, "digest": digest}
+        members = dumps({**named, "length": str(length_bytes), "offset": str(offset), "filename": filename})[1:-1]
     return f"{surt(url)} {_NO_DIGIT.sub('', fields.get('WARC-Date', ''))[:14]} {{{members}}}\n".encode("ascii")
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if _SIMPLE.fullmatch(text) else dumps(text)
 
 
 _SIMPLE = re.compile(r"[ !#-\[\]-~]*")

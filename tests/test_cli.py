@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,28 @@ def test_help_is_there_for_every_command() -> None:
         done = askfirst(command, "--help")
         assert done.returncode == 0
         assert "Usage" in done.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    """``--version`` prints the version that pip shows, and nothing else."""
+    told = askfirst("--version")
+    assert (told.returncode, told.stdout) == (0, f"askfirst {version('askfirst')}\n")
+
+
+def test_a_helping_process_imports_no_command() -> None:
+    """The processes that help import the script again, and what it imports is none of the commands."""
+    program = (
+        "import sys; import askfirst.cli; print(sorted(set(sys.modules) & {'typer', 'scrapy', 'askfirst.cli.app'}))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n"
+
+
+def test_looking_into_a_log_takes_no_crawler() -> None:
+    """A command imports what it needs: the audit neither Scrapy nor the demo."""
+    program = (
+        "import sys; from askfirst.cli.app import app_for; app_for(['audit', 'verify']);"
+        "print('askfirst.cli.audit' in sys.modules, sorted(set(sys.modules) & {'scrapy', 'askfirst.cli.demo'}))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout == "True []\n"
