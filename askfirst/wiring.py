@@ -272,7 +272,7 @@ def open_record(
         before_commit=evidence_first,
         stamp=None if timestamps is None else open_timestamps(timestamps),
     )
-    evidence = WarcEvidence(out / "evidence", run=run, clock=clock, leaf=log.note_evidence)
+    evidence = WarcEvidence(out / "evidence", run=run, clock=clock, leaf=log.note_evidence, before_first=log.list_run)
     return Recording(evidence, log)
 
 

@@ -134,7 +134,6 @@ CASES: list[tuple[str, t.Tamper, str, str]] = [
     ("the manifest altered", t.replace("manifest.jsonl", lines_of, 0, b'"at":"2', b'"at":"1'), "manifest.jsonl line 1", "was altered"),
     ("the opening dropped", t.drop("manifest.jsonl", lines_of, 0), "manifest.jsonl line 1", "does not follow the line before it"),
     ("the opening dropped, said so", t.drop("manifest.jsonl", lines_of, 0), "manifest.jsonl", "does not list the run RUN"),
-    ("the closing dropped", t.drop("manifest.jsonl", lines_of, 1), "manifest.jsonl", "does not say that the run RUN ended"),
     ("manifest lines swapped", t.swap("manifest.jsonl", lines_of, 0, 1), "manifest.jsonl line 1", "does not follow the line before it"),
     ("a manifest line duplicated", t.duplicate("manifest.jsonl", lines_of, 0, 1), "manifest.jsonl line 2", "does not follow the line before it"),
     ("the manifest cut", t.truncate("manifest.jsonl", 9), "manifest.jsonl line 2", "is cut short"),

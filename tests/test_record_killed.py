@@ -56,6 +56,21 @@ def test_killed_at_a_random_moment(tmp_path: Path, seed: int) -> None:
     _holds(tmp_path, {line.decode().strip() for line in lines if line.endswith(b"\n")})
 
 
+def test_killed_before_each_call_that_changes_a_file(tmp_path: Path) -> None:
+    """Beside a record that is whole, a second run is killed before each of its calls that can change a file: wherever it
+    was, nothing acknowledged is lost and both verify."""
+    command = [sys.executable, "-m", "tests.record_kills", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = [msgspec.json.decode(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    assert [line["ended"] for line in told] == [*[False] * (len(told) - 1), True]
+    assert [line["number"] for line in told] == list(range(1, len(told) + 1))
+    assert {"open", "write", "fsync", "fdatasync", "replace"} <= {line["call"] for line in told}
+    assert {line["acknowledged"] for line in told} >= {0, told[-1]["acknowledged"]}
+    assert [line for line in told if line["lost"] or line["findings"]] == []
+    between = [line for line in told if any("was killed between the two" in said for said in line["said"])]
+    assert between, "no moment between the last checkpoint and the manifest's line was met"
+
+
 def test_killed_again_and_again(tmp_path: Path) -> None:
     """What one run left does not hinder the next: each is a log of its own, and the manifest lists all."""
     acknowledged: set[str] = set()

@@ -496,7 +496,6 @@ UNKNOWN = "it is signed by STRANGER, which is not a key that is known here"
 NOT_NEXT = "does not follow the checkpoint before it: one was dropped, added or moved"
 NOT_CHAINED = "does not follow the line before it: a line was dropped, added or moved"
 NOT_LAST = "does not end with the checkpoint that manifest.jsonl names"
-CUT_OFF = "manifest.jsonl: does not say that the run RUN1 ended, though its last checkpoint does: a line was cut off"
 NO_NOTE = "no signed note: *"
 FLAWED_KEY = "*: the hash does not belong to the key; it was altered or cut short"
 NOT_GIVEN = "is not a key that was given, nor one that took its place"
@@ -579,8 +578,10 @@ def _put(pattern: str, *, before: bytes = b"", behind: bytes = b"") -> t.Tamper:
 
 def _manifest_cases() -> Iterator[Case]:
     for place in range(4):
-        found = _entry(place, NOT_CHAINED) if place < 3 else CUT_OFF
-        yield Case(f"manifest {place + 1} dropped", t.drop(MANIFEST, lines_of, place), (found,))
+        if place < 3:  # the last one: test_the_end_of_the_manifest_taken_away
+            yield Case(
+                f"manifest {place + 1} dropped", t.drop(MANIFEST, lines_of, place), (_entry(place, NOT_CHAINED),)
+            )
         again = t.duplicate(MANIFEST, lines_of, place, 4)
         yield Case(f"manifest {place + 1} duplicated at the end", again, (_entry(4, NOT_CHAINED),))
     for place, other in ((0, 2), (0, 3), (1, 2)):
@@ -594,7 +595,7 @@ def _manifest_cases() -> Iterator[Case]:
             yield Case(f"manifest {place + 1} {name}", change, (_entry(place, FORGED.format(key)),))
     change = t.changed(MANIFEST, lines_of, _part(2, _member("key")))
     yield Case("manifest 3 key", change, (_entry(2, FLAWED_KEY),))
-    yield Case("manifest truncated by 1", t.truncate(MANIFEST, 1), (_entry(3, "is cut short"), CUT_OFF))
+    yield Case("manifest truncated by 1", t.truncate(MANIFEST, 1), (_entry(3, "is cut short"),))
     yield Case(
         "empty line added to the manifest", _put(MANIFEST, behind=b"\n"), (_entry(4, "is no line of a manifest"),)
     )
@@ -1094,6 +1095,21 @@ def test_a_public_key_that_nobody_gave(whole: Record, out: Path) -> None:
     unknown = f"it is signed by {whole.keys[1].name}, which is not a key that is known here"
     assert f"checkpoints/{whole.runs[1]}.notes note 1: {unknown}" in told
     assert f"manifest.jsonl line 3: {unknown.removeprefix('it ')}" in told
+
+
+def test_the_end_of_the_manifest_taken_away(whole: Record, out: Path) -> None:
+    """Without its last line nothing is missing: the last checkpoint says that the run ended, and where. A run that was
+    killed between the two leaves the same, so it is told and is no finding."""
+    t.drop(MANIFEST, lines_of, 3)(out)
+    told = verify(out, keys=whole.known, workers=1)
+    assert told.findings == []
+    assert [line for line in told.said if line.startswith("manifest.jsonl")] == [
+        (
+            f"manifest.jsonl does not say that the run {whole.runs[1]} ended, though its last checkpoint does, which vouches "
+            "for all of it: the run was killed between the two, or a line was cut off"
+        )
+    ]
+    assert given_by(out) == whole.given
 
 
 def test_the_end_of_a_record_taken_away(whole: Record, out: Path) -> None:

@@ -186,15 +186,16 @@ class Signatures:
     def _check_listed(self, name: str, one: SignedRun, *, is_there: bool) -> None:
         if one.opened is None and is_there:
             self._told.find(FILE_NAME, f"does not list the run {name}")
-        if one.opened is not None and not one.run.segments and (one.closed is not None or one.notes):
+        held = max(one.covered("decisions"), 0 if one.closed is None else one.closed.size or 0)
+        if one.opened is not None and not one.run.segments and held:
             self._told.find(f"decisions/{name}", f"is missing: {FILE_NAME} lists the run")
         last = one.notes[-1] if one.notes else b""
         closed = one.closed
         if closed is None:
             if one.checkpoints and one.checkpoints[-1].end:
-                self._told.find(
-                    FILE_NAME,
-                    f"does not say that the run {name} ended, though its last checkpoint does: a line was cut off",
+                self._told.said.append(
+                    f"{FILE_NAME} does not say that the run {name} ended, though its last checkpoint does, which "
+                    "vouches for all of it: the run was killed between the two, or a line was cut off"
                 )
             return
         place = self._directory.name_of(one.run.notes_path)

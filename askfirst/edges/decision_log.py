@@ -94,6 +94,7 @@ class MerkleLog:
         self._gathering = False
         self._thread: threading.Thread | None = None
         self._opened = False
+        self._listing = threading.Lock()
         self._signed_at_s = time.monotonic()
         self._last_note = ""
         self._signed: tuple[Head, Head, Head] = (Head(), Head(), Head())
@@ -117,6 +118,13 @@ class MerkleLog:
             if len(self._waiting) == (GATHER_LINES if self._gathering else 1):
                 self._state.notify()
         return waiter
+
+    def list_run(self) -> None:
+        """Returns when the manifest lists the run. INVARIANT: nothing that the record holds is written before that, so
+        that what a killed run leaves is never a stranger's. Raises OSError."""
+        with self._listing:
+            if not self._opened:
+                self._open()
 
     def note_evidence(self, head: bytes, length_bytes: int, *, record_id: str = "", name: str = "") -> None:
         """Counts a record of the evidence, by the bytes of its WARC header. It takes so many bytes of its file, and is
@@ -189,8 +197,7 @@ class MerkleLog:
 
     def _commit(self, lines: Sequence[bytes]) -> EdgeError | None:
         try:
-            if not self._opened:
-                self._open()
+            self.list_run()
             self._before_commit()
             if self._segment is None:
                 self._segment = self._next_segment()
@@ -218,15 +225,19 @@ class MerkleLog:
         """Lists the log in the manifest, with the key that will sign it; again where the manifest was taken away."""
         keys, manifest = self._out / "keys", self._out / FILE_NAME
         keys.mkdir(exist_ok=True)
-        (keys / f"{self._key.name}.vkey").write_text(f"{self._key.verifier.vkey}\n", encoding="ascii")
+        self._put(keys / f"{self._key.name}.vkey", f"{self._key.verifier.vkey}\n".encode("ascii"))
         if self._rotations:
-            growing = keys / f".rotations.{self._run}"
-            growing.write_bytes(self._rotations)
-            growing.replace(keys / "rotations.notes")
+            self._put(keys / "rotations.notes", self._rotations)
         entry = Entry(event=OPENED, run=self._run, at=self._began_at, key=self._key.verifier)
         if not manifest.exists() or b'"run":"%b"' % self._run.encode() not in manifest.read_bytes():
             append_entry(manifest, entry, self._key)
         self._opened = True
+
+    def _put(self, path: Path, told: bytes) -> None:
+        """In one step: others read it, and another run's record may stand on it."""
+        growing = path.with_name(f".{path.name}.{self._run}")
+        growing.write_bytes(told)
+        growing.replace(path)
 
     def _rotate(self) -> None:
         full, self._segment = self._segment, None

@@ -63,8 +63,8 @@ T = TypeVar("T")
 
 
 class WarcEvidence:
-    """Appends to ``folder/<run>.warc``; the folder is made now, the file with the first observation. ``clock`` dates
-    the file itself. Raises EdgeError."""
+    """Appends to ``folder/<run>.warc``; the folder is made now, the file with the first observation, after
+    ``before_first``, which may raise OSError. ``clock`` dates the file itself. Raises EdgeError."""
 
     def __init__(
         self,
@@ -73,9 +73,11 @@ class WarcEvidence:
         run: str,
         clock: Callable[[], datetime],
         leaf: NoteEvidence = lambda _head, _length_bytes, *, record_id="", name="": None,  # noqa: ARG005
+        before_first: Callable[[], None] = lambda: None,
     ) -> None:
         self._run = run
         self._leaf = leaf
+        self._before_first = before_first
         self._clock = clock
         self._path = folder / f"{run}.warc"
         self._lock = threading.Lock()
@@ -101,6 +103,7 @@ class WarcEvidence:
                         return
                 record, body_key, named = self._record(form, observation)
                 if self._file.is_new:
+                    self._before_first()
                     info = self._warcinfo()
                     self._file.append(info)
                     self._leaf(_head(info), len(info))
