@@ -26,7 +26,7 @@ from typing import NamedTuple
 import msgspec
 
 from askfirst.domains import registrable_domain
-from askfirst.edges.decision_log import read_log
+from askfirst.segments import read_log
 
 FILE_NAME = "ask.csv"
 COLUMNS = (

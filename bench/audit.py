@@ -31,7 +31,7 @@ from time import perf_counter
 
 from askfirst.audit.prove import prove
 from askfirst.audit.verify import verify
-from askfirst.edges.decision_log import MerkleLog, segments
+from askfirst.edges.decision_log import MerkleLog
 from askfirst.edges.evidence_warc import WarcEvidence
 from askfirst.ledger.notes import SigningKey
 from askfirst.rights.consent import registry_uri
@@ -43,6 +43,7 @@ from askfirst.rights.policy import OPT_OUT
 from askfirst.rights.read import plan, readers_for, statements
 from askfirst.rights.wire import decision_line, looked_at
 from askfirst.sealed import BLOCK_LINES, SEALED_SUFFIX, Sealed
+from askfirst.segments import segments
 from askfirst.standing import Standing
 from bench.rounds import Row, at_least, at_most, say, table
 

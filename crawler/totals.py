@@ -18,10 +18,10 @@ from pathlib import Path
 
 import msgspec
 
-from askfirst.edges.decision_log import read_log
 from askfirst.items import read_items
 from askfirst.rights.model import Stage, Verdict
 from askfirst.rights.policy import PROFILES
+from askfirst.segments import read_log
 from crawler.frontier import Outcome, counts
 
 FILE_NAME = "summary.json"

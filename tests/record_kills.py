@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from askfirst.audit.verify import verify
-from askfirst.edges.decision_log import read_log
+from askfirst.segments import read_log
 from tests import record_process
 
 PAGES = 3

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
 
-from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights.model import Decision, Stage, Verdict
 from askfirst.rights.policy import PROFILES, Policy
 from askfirst.rights.record import parse_line
+from askfirst.segments import read_log
 from tests.loopback_site import Site
 
 AGENT = "ExBot/1.0 (+https://ex.example/bot)"

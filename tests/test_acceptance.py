@@ -14,7 +14,6 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import utc_now
@@ -22,6 +21,7 @@ from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights.consent import parse_record
 from askfirst.rights.model import Kind
 from askfirst.rights.policy import PROFILES
+from askfirst.segments import read_log
 from crawler.lab import SITES, Lab, Outcome, PolicyName, expected_to_keep, may_request
 
 ROOT = Path(__file__).resolve().parent.parent

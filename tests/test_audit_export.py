@@ -14,11 +14,11 @@ import pytest
 from askfirst.audit import export as exporting
 from askfirst.audit.export import Exported, export_parquet
 from askfirst.cli.audit_find import export
-from askfirst.edges.decision_log import read_log
 from askfirst.ports import SettingsError
 from askfirst.rights.model import Stage
 from askfirst.rights.wire import timestamp
 from askfirst.sealed import seal
+from askfirst.segments import read_log
 from tests.planted_record import AGENT, PICTURE_URL, POEM_URL, Run, plant, response, robots
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "questions.md"

@@ -11,12 +11,12 @@ from askfirst.audit.proof_file import check
 from askfirst.audit.prove import prove
 from askfirst.audit.verify import verify
 from askfirst.edges.cache_memory import MemoryCache
-from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.gate import Gate, utc_now
 from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights.model import Document, Observation, Verdict
 from askfirst.rights.policy import OPT_OUT
+from askfirst.segments import read_log
 from askfirst.wiring import open_record
 from tests.memory_web import intent
 

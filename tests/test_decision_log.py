@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import askfirst.edges.decision_log as writing
-from askfirst.edges.decision_log import MerkleLog, read_log
+from askfirst.edges.decision_log import MerkleLog
 from askfirst.gate import utc_now
 from askfirst.ledger.checkpoints import Checkpoint, Head, open_checkpoint, read_notes
 from askfirst.ledger.growing import LEAF_BYTES
@@ -23,6 +23,7 @@ from askfirst.ledger.merkle import leaf_hash, root_of
 from askfirst.ledger.notes import SigningKey
 from askfirst.ports import DecisionLog, EdgeError
 from askfirst.rights.wire import digest
+from askfirst.segments import read_log
 
 KEY = SigningKey.new()
 FIRST = "run.000000000000.jsonl"

@@ -11,9 +11,9 @@ import pytest
 from askfirst.asking import write_ask
 from askfirst.audit.export import Exported, export_parquet
 from askfirst.cli.audit_find import export
-from askfirst.edges.decision_log import read_log
 from askfirst.report.tally import read_tally
 from askfirst.sealed import seal
+from askfirst.segments import read_log
 from tests.planted_record import NOAI, Run, at, response, robots
 
 RUN = "20260901T080000Z-1-aaaaaa"

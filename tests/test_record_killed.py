@@ -16,11 +16,11 @@ import msgspec
 import pytest
 
 from askfirst.audit.verify import verify
-from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.ledger.manifest import Entry, read_entries
 from askfirst.replay import Evidenced, replay_recorded
 from askfirst.rights.policy import OPT_OUT
+from askfirst.segments import read_log
 
 COMMAND = [sys.executable, "-m", "tests.record_process"]
 

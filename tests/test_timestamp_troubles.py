@@ -16,12 +16,12 @@ import pytest
 
 from askfirst.audit.verify import verify
 from askfirst.edges.cache_memory import MemoryCache
-from askfirst.edges.decision_log import read_log
 from askfirst.gate import Gate, utc_now
 from askfirst.ledger.checkpoints import read_notes
 from askfirst.ledger.manifest import CLOSED, OPENED, read_entries
 from askfirst.rights.model import Verdict
 from askfirst.rights.policy import OPT_OUT
+from askfirst.segments import read_log
 from askfirst.wiring import open_record
 from tests.loopback_site import Site
 from tests.memory_web import Clock, MemoryWeb, intent

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from askfirst.edges.decision_log import segments as segment_paths
 from askfirst.ledger.checkpoints import is_cut_short, read_notes
 from askfirst.ledger.keys import Rotation
 from askfirst.ledger.manifest import FILE_NAME, Entry, read_entries
@@ -29,6 +28,7 @@ from askfirst.ledger.notes import NoteError, Verifier
 from askfirst.ports import SettingsError
 from askfirst.rights.wire import canonical
 from askfirst.sealed import Sealed
+from askfirst.segments import segments as segment_paths
 
 SEGMENT = re.compile(r"(?P<run>.+)\.(?P<first>[0-9]{12})")
 Say = Callable[[str], None]

@@ -29,11 +29,11 @@ import pyarrow.parquet as pq
 
 from askfirst.audit.line_parts import parts_of
 from askfirst.domains import registrable_domain
-from askfirst.edges.decision_log import read_log
 from askfirst.items import SCHEMA as ITEMS_SCHEMA
 from askfirst.items import read_items
 from askfirst.ports import EdgeError
 from askfirst.rights.wire import parse_timestamp
+from askfirst.segments import read_log
 
 ROWS_AT_ONCE = 16_384
 DECISIONS, OBSERVATIONS, ITEMS, WITHDRAWALS = (

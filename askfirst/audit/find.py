@@ -39,13 +39,13 @@ from w3lib.encoding import html_to_unicode
 from w3lib.url import safe_url_string
 
 from askfirst import pictures
-from askfirst.edges.decision_log import segments
 from askfirst.items import Item, Withdrawal
 from askfirst.lookup import KeyKind, Lookup, LookupDamaged
 from askfirst.ports import EdgeError, SettingsError
 from askfirst.rights.record import Recorded, parse_line
 from askfirst.rights.wire import WireError, canonical
 from askfirst.sealed import Sealed, SealedError
+from askfirst.segments import segments
 
 Kind = Literal["url", "site", "id", "digest", "file", "text"]
 State = Literal["kept", "replaced", "withdrawn", "refused", "deferred", "allowed", "never seen"]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from askfirst.audit.directory import Directory
-from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.replay import Evidenced
 from askfirst.rights.decide import decide
@@ -26,6 +25,7 @@ from askfirst.rights.reader import Statement, Target
 from askfirst.rights.record import Recorded, parse_line
 from askfirst.rights.signals.operator import operator_statement
 from askfirst.rights.wire import Json, WireError, timestamp
+from askfirst.segments import read_log
 
 Progress = Callable[[int], None]
 _EVERY = 1_000

@@ -27,7 +27,6 @@ from rich.text import Text
 
 from askfirst.audit.prove import prove
 from askfirst.audit.verify import verify
-from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.edges.registry_sqlite import SqliteRegistry
 from askfirst.gate import utc_now
@@ -35,6 +34,7 @@ from askfirst.ports import EdgeError, SettingsError
 from askfirst.report.writing import write_report
 from askfirst.rights.consent import parse_record
 from askfirst.rights.model import Kind
+from askfirst.segments import read_log
 
 LAB = "crawler.lab"
 POLICIES = ("opt-out", "opt-in")

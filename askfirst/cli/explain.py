@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from askfirst.edges.decision_log import read_log
 from askfirst.explain import explain as lines_of
 from askfirst.ports import SettingsError
 from askfirst.rights.record import Recorded, parse_line
 from askfirst.rights.wire import WireError
+from askfirst.segments import read_log
 
 SHORTEST = 6
 

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from askfirst.edges.decision_log import read_log
 from askfirst.edges.evidence_warc import read_evidence
 from askfirst.ports import SettingsError
 from askfirst.replay import Evidenced, replay_line, replay_recorded
 from askfirst.rights.policy import PROFILES, Policy
+from askfirst.segments import read_log
 from askfirst.wiring import load_policy, open_inspect
 
 

@@ -1,7 +1,7 @@
 """The decision log: JSON Lines, each line a leaf of an RFC 9162 Merkle tree, in segments, under signed checkpoints.
 
-What this module does not do: compose or read decisions. The bytes of a line are the caller's, and so are those of the
-evidence's and the items' leaves, which it only counts into trees of their own.
+What this module does not do: compose decisions, or read them (``askfirst.segments`` does). The bytes of a line are the
+caller's, and so are those of the evidence's and the items' leaves, which it only counts into trees of their own.
 
 1. ``append`` is acknowledged when the line is on the disk (fdatasync), together with everything that came in while the
    group before it was written, or within ``GATHER_S``. The evidence is made durable before: ``before_commit``.
@@ -40,7 +40,6 @@ from askfirst.ledger.notes import SigningKey
 from askfirst.lookup import RollingIndex, decision_of_item
 from askfirst.ports import EdgeError
 from askfirst.rights.wire import digest
-from askfirst.sealed import Sealed, SealedError
 
 GATHER_S = 0.003
 GATHER_LINES = 64
@@ -372,40 +371,3 @@ def _acknowledge(waiters: Sequence[asyncio.Future[None]], error: EdgeError | Non
     loop = waiters[0].get_loop()
     if not loop.is_closed():
         loop.call_soon_threadsafe(tell)
-
-
-# -- reading -----------------------------------------------------------------------------------------------------------
-
-
-def read_log(folder: Path, *, note: Callable[[str], None] = _LOGGER.warning) -> Iterator[tuple[Path, int, bytes]]:
-    """File, line number (from 1) and line of every log in the folder, run by run and segment by segment. A last line
-    that was cut short is left out, and noted. Raises EdgeError when a file cannot be read."""
-    try:
-        for path in segments(folder):
-            if path.suffix == ".parquet" or not path.exists():  # sealed since it was listed
-                sealed = path.with_suffix(".parquet")
-                for number, line in enumerate(Sealed(sealed), start=1):
-                    yield sealed, number, line
-            else:
-                yield from _plain(path, note)
-    except SealedError as error:
-        raise EdgeError(f"cannot read the decision log {folder}: {error}") from error
-    except OSError as error:
-        raise EdgeError(f"cannot read the decision log {error.filename or folder}: {error.strerror}") from error
-
-
-def segments(folder: Path) -> list[Path]:
-    """The segments of every log in the folder, in the order of their runs and leaves. Of one that is there sealed and
-    as plain text, because sealing it was interrupted, the sealed one. Raises OSError."""
-    found = {path.with_suffix(""): path for path in folder.iterdir() if path.suffix == ".jsonl"}
-    found |= {path.with_suffix(""): path for path in folder.iterdir() if path.suffix == ".parquet"}
-    return [found[name] for name in sorted(found)]
-
-
-def _plain(path: Path, note: Callable[[str], None]) -> Iterator[tuple[Path, int, bytes]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                note(f"{path} line {number} is cut short ({len(line)} bytes): its run was stopped in the middle")
-            else:
-                yield path, number, line[:-1]

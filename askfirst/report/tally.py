@@ -30,11 +30,11 @@ import msgspec
 from askfirst.asking import Asking, Question
 from askfirst.audit.line_parts import parts_of
 from askfirst.domains import registrable_domain
-from askfirst.edges.decision_log import read_log
 from askfirst.items import read_items, utc
 from askfirst.report.counts import Counts, Spill
 from askfirst.report.over_time import OverTime
 from askfirst.report.whom import Whom
+from askfirst.segments import read_log
 
 RULINGS_IN_MEMORY = 16_384
 NOTES_KEPT = 200
