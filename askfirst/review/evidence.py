@@ -56,7 +56,7 @@ class Captures:
     """The captures, by document and time. All are added before anything is asked."""
 
     def __init__(self, policy: Policy, *, max_age: timedelta = DEFAULT_MAX_AGE) -> None:
-        self._max_age = max_age
+        self.max_age = max_age
         start = len(str(_ANYWHERE))
         self._most_bytes = {document.url[start:]: document.max_bytes for document in plan(_ANYWHERE, policy)}
         self._by_url: dict[str, list[Observation]] = {}
@@ -142,7 +142,7 @@ class Captures:
             for url in urls:
                 for seen in self._by_url.get(url, ()):
                     yield seen.observed_at
-                    yield seen.observed_at + self._max_age + _INSTANT
+                    yield seen.observed_at + self.max_age + _INSTANT
                     target = _target(seen)
                     if target is not None and is_web_url(target):
                         further[_key(target)] = None
@@ -172,7 +172,7 @@ class Captures:
         if isinstance(latest, _Unknown) or not unusable(latest):
             return latest if isinstance(latest, _Unknown) else (latest,)
         for earlier in reversed(self._by_url[url][:place]):
-            if earlier.observed_at + self._max_age < at:
+            if earlier.observed_at + self.max_age < at:
                 break
             good = self._followed(url, earlier, at)
             if isinstance(good, Observation) and not unusable(good):
@@ -182,8 +182,8 @@ class Captures:
     def _followed(self, url: str, seen: Observation, at: datetime) -> Observation | _Unknown:
         hops: list[str] = []
         while True:
-            if seen.observed_at + self._max_age < at:
-                age = f"{self._max_age / timedelta(hours=1):g} hours"
+            if seen.observed_at + self.max_age < at:
+                age = f"{self.max_age / timedelta(hours=1):g} hours"
                 when = timestamp(seen.observed_at)
                 return _Unknown("too-old", f"the last capture of {_key(url)} is of {when}, more than {age} before it")
             target = _target(seen)

@@ -87,7 +87,8 @@ class Judge:
         if heard is not None and heard.bodiless:
             return self._finding(fetch, Outcome.UNKNOWABLE, "its body, which may refuse, is not in the log", "no-body")
         if unlicensed is None and seen:
-            unlicensed = self._named_license(seen, observations)
+            own = [one for one in seen if one.document.kind is not Kind.PAGE]
+            unlicensed = self._named_license(own, observations)
         if unlicensed is not None:
             why = f"the license {unlicensed} is named, of which there is no capture"
             return self._finding(fetch, Outcome.UNKNOWABLE, why, "license")

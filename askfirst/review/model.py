@@ -33,12 +33,14 @@ class Outcome(StrEnum):
 class Heard:
     """What a response says, as far as it bears on rights, and no more of its body.
 
-    ``media`` is its media type; ``seen`` are the response and what is inside it, empty where none of it speaks;
-    ``bodiless``: its headers are known and its body, which may speak, is not.
+    ``media`` is its media type; ``seen`` are the response and what is inside it, empty where none of it speaks, and
+    what pages said that show it; ``shows`` are the images of a page that may say something of them, each in its one
+    spelling; ``bodiless``: its headers are known and its body, which may speak, is not.
     """
 
     media: str | None = None
     seen: tuple[Observation, ...] = ()
+    shows: tuple[str, ...] = ()
     bodiless: bool = False
 
 

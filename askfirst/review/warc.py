@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from askfirst.review.ears import Ears
 from askfirst.review.evidence import Captures
 from askfirst.review.model import Entry, Fault, Fetch, Heard
+from askfirst.review.shown import Shown
 from askfirst.review.warc_ranges import RANGE_BYTES, cut, span
 from askfirst.review.warc_reading import Part, read_part
 from askfirst.review.warc_records import Archive
@@ -68,6 +70,7 @@ class Warcs:
         self._agents: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._payloads: dict[str, Heard] = {}
+        self._shown = Shown(captures.max_age)
         self._bodies: dict[str, bytes] = {}
         self._revisited: list[tuple[str, Observation]] = []
         self._has_revisits = False
@@ -83,6 +86,10 @@ class Warcs:
         if self._has_revisits:
             for one in self._held:
                 self._remember(one)
+        for one in self._held:
+            self._note_shown(one)
+        for one in self._held:
+            self._note_look(one)
 
     def collect_only(self) -> list[Fault]:
         """Reads all captures, and gives what could not be read."""
@@ -121,6 +128,8 @@ class Warcs:
             return
         for one in self._everything(self._wanted(captures=False, fetches=True)):
             self._remember(one)
+            self._note_shown(one)
+            self._note_look(one)
             yield self._entry(one)
 
     def _remember(self, one: Held | Fault) -> None:
@@ -128,13 +137,30 @@ class Warcs:
         if isinstance(one, Held) and one.revisit is None and one.payload is not None:
             self._payloads[one.payload] = one.heard
 
+    def _note_shown(self, one: Held | Fault) -> None:
+        """What a page says of its images, for those that it shows."""
+        if isinstance(one, Held) and one.at is not None:
+            heard = self._heard(one)
+            if heard.shows:
+                self._shown.note(heard.seen[0], heard.shows)
+
+    def _note_look(self, one: Held | Fault) -> None:
+        if isinstance(one, Held) and one.at is not None and one.status is not None and 200 <= one.status < 300:
+            self._shown.note_look(one.url, one.at)
+
+    def _heard(self, held: Held) -> Heard:
+        return held.heard if held.revisit is None else self._revisit(held.payload or "", held.revisit)
+
     def _entry(self, held: Held | Fault) -> Entry:
         if isinstance(held, Fault):
             return held
         agent = held.user_agent
         if agent is None and self._agents:
             agent = next((self._agents[name] for name in held.ids if name in self._agents), None)
-        heard = held.heard if held.revisit is None else self._revisit(held.payload or "", held.revisit)
+        heard = self._heard(held)
+        pages = self._shown.of(held.url, heard.media, held.at)
+        if pages:
+            heard = replace(heard, seen=(*heard.seen, *pages))
         return Fetch(
             url=held.url, at=held.at, user_agent=agent, status=held.status, where=held.where, heard=heard
         )  # fmt: skip
@@ -160,7 +186,9 @@ class Warcs:
             )
             for seen in body.seen
         )
-        return Heard(media=body.media or own.media, seen=bodies or fields)
+        is_page_again = bool(body.seen) and body.seen[0].document.url == answer.document.url
+        shows = body.shows if is_page_again else ()  # elsewhere the same words lead to other images
+        return Heard(media=body.media or own.media, seen=bodies or fields, shows=shows)
 
     # -- reading --------------------------------------------------------------------------------------------------
 
