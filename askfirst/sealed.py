@@ -23,11 +23,11 @@ import json
 import os
 import sys
 from binascii import hexlify, unhexlify
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import islice
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, NoReturn, cast
@@ -43,6 +43,8 @@ from askfirst.lookup import LOOKUP_SUFFIX, LookupKeys, keys_of, write_keys
 SEALED_SUFFIX = ".parquet"
 BLOCK_LINES = 4_096
 GROUP_LINES = 4 * BLOCK_LINES
+FEW_OF_A_BLOCK = 64
+"""Fewer lines of a block are put together one by one sooner than all of it at once."""
 MOST_LINES = 65_536
 """As many as a place in the look-up index can name."""
 MOST_BYTES = 1 << 30
@@ -700,6 +702,36 @@ class Sealed:
     def line(self, position: int) -> bytes:
         """One line, by its position in the segment, from 0. Raises IndexError."""
         return self.some(position, position + 1)[0]
+
+    def chosen(self, positions: Iterable[int]) -> Iterator[bytes]:
+        """The lines at these positions, which rise. Raises IndexError."""
+        for number, some in groupby(positions, key=lambda position: position // BLOCK_LINES):
+            places = list(some)
+            if len(places) < FEW_OF_A_BLOCK:
+                yield from map(self.line, places)
+            else:
+                lines = self.lines(number)
+                yield from (lines[position % BLOCK_LINES] for position in places)
+
+    def with_url(self, is_wanted: Callable[[bytes], object]) -> list[int]:
+        """The positions of the lines with such a URL, as they write it, and of those that are kept as they are, which
+        may have any."""
+        found: list[int] = []
+        for group in range(-(-self.count // GROUP_LINES)):
+            with _read_safely(self.path):
+                rows = self._rows_of(group)
+                wanted = {number for number in range(len(rows.urls)) if is_wanted(rows.urls[number])}
+                whole = rows.raw.is_valid().to_pylist() if rows.raw.null_count < len(rows.raw) else ()
+                if not wanted and not whole:
+                    continue
+                first = group * GROUP_LINES
+                numbers = rows.url_numbers.tolist()
+                found += [
+                    first + place
+                    for place, number in enumerate(numbers)
+                    if number in wanted or (whole and whole[place])
+                ]
+        return found
 
     def add_keys(self, number: int, keys: LookupKeys) -> None:
         """Adds what the lines of a row group can be found by, after those of all groups before it."""

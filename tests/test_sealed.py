@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -170,6 +171,25 @@ class TestComingBack:
         for group in range(2):
             back.add_keys(group, keys)
         assert written(keys, bound_to=back.binding) == back.path.with_suffix(".lookup").read_bytes()
+
+    def test_lines_by_their_url(self, tmp_path: Path) -> None:
+        """Those with a wanted URL and those that are kept as they are, across groups, and none else; few or many of a
+        block, their lines are those at their positions."""
+        crawled = list(islice(crawl_of(1).lines(), GROUP_LINES + 300))
+        odd = [b"no JSON", line_with(ruling='"ask":["\x02"]', url="https://other.example/")]
+        lines = [*crawled[: GROUP_LINES + 200], *odd, *crawled[-100:]]
+        back = sealed(tmp_path, lines)
+        whole = {lines.index(line) for line in odd}
+        host = json.loads(lines[-1])["url"].split("/")[2].encode()
+        for wanted in (host, b".example", b"nobody.invalid"):
+            found = back.with_url(re.compile(re.escape(wanted)).search)
+            assert found == [
+                at for at, line in enumerate(lines) if at in whole or wanted in line[:300].partition(b'","')[2]
+            ]
+            assert list(back.chosen(found)) == [lines[at] for at in found]
+        assert list(back.chosen([])) == []
+        with pytest.raises(IndexError):
+            list(back.chosen([len(lines)]))
 
     @pytest.mark.parametrize("form", [b"%999999999999b", b"%%%5b%%b", b"%s", b"%", b"%(x)b", b"%*b", b"%b%b"])
     def test_a_template_that_asks_for_more(self, form: bytes) -> None:

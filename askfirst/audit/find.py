@@ -8,8 +8,9 @@ This file is long because it is one thing: a question, the three streams that ma
 
 1. INVARIANT: an answer says what was looked at, and what could not be: "never seen" means in these places.
 2. Streams: item lines, kept bytes where needed, decisions. At most MOST_PLACES addresses are remembered; counts go on.
-3. Sealed segments are asked through their look-up index where there is one that belongs to them; else, and with
-   ``afresh``, every line is read. An index and the remembered fingerprints are caches that somebody may have altered.
+3. Sealed segments are asked through their look-up index where there is one that belongs to them, for a site by their
+   URLs; else, and with ``afresh``, every line is read. An index and the remembered fingerprints are caches that
+   somebody may have altered.
 4. house: a site is a host and all hosts below it. A URL is looked for as it was given, without its fragment, and as a
    crawler writes it.
 5. house: in a passage, white space, case, typographic form (Unicode NFKC) and what is invisible do not count, and
@@ -496,7 +497,7 @@ def _find_decisions(
     for path in segments(out / "decisions"):
         runs.add(path.name.partition(".")[0])
         progress(f"reading decisions: {looked_at.decisions:,} so far, {answer.total:,} found")
-        lines = _candidates(path, sought, question.host, looked_at) if may_use_index else None
+        lines = _candidates(path, sought, host, looked_at) if may_use_index else None
         for line in _all_lines(path, looked_at) if lines is None else lines:
             if not may_be_meant(line):
                 continue
@@ -511,25 +512,29 @@ def _find_decisions(
 
 
 def _candidates(
-    path: Path, sought: list[tuple[KeyKind, str]], host: str, looked_at: LookedAt
+    path: Path, sought: list[tuple[KeyKind, str]], host: bytes, looked_at: LookedAt
 ) -> Iterator[bytes] | None:
-    """The lines of a sealed segment that its index names; None where there is no index that can be relied on. An index
-    knows a host exactly: of a site with hosts below it every line is read."""
-    if path.suffix != ".parquet" or host:
+    """The lines of a sealed segment that its index names, and those with the host in their URL, of which the segment
+    itself is asked; None where there is no index that can be relied on."""
+    if path.suffix != ".parquet":
         return None
     sealed = Sealed(path)
+    of_host = sealed.with_url(lambda url: host in url.lower()) if host else []
+    if not sought:
+        looked_at.decisions += sealed.count
+        return sealed.chosen(of_host)
     try:
         with Lookup(path.with_suffix(".lookup")) as lookup:
             if lookup.bound_to != sealed.binding or lookup.count != sealed.count:
                 looked_at.notes.append(f"the index of {path} belongs to another segment; every line was read")
                 return None
-            positions = sorted({at for kind, value in sought for at in lookup.find(kind, value)})
+            positions = sorted({*of_host, *(at for kind, value in sought for at in lookup.find(kind, value))})
     except LookupDamaged as error:
         looked_at.notes.append(str(error))
         return None
     looked_at.decisions += sealed.count
     looked_at.indexed += sealed.count
-    return (sealed.line(at) for at in positions)
+    return sealed.chosen(positions)
 
 
 def _all_lines(path: Path, looked_at: LookedAt) -> Iterator[bytes]:
