@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -56,17 +57,29 @@ def test_killed_at_a_random_moment(tmp_path: Path, seed: int) -> None:
     _holds(tmp_path, {line.decode().strip() for line in lines if line.endswith(b"\n")})
 
 
-def test_killed_before_each_call_that_changes_a_file(tmp_path: Path) -> None:
-    """Beside a record that is whole, a second run is killed before each of its calls that can change a file: wherever it
-    was, nothing acknowledged is lost and both verify."""
-    command = [sys.executable, "-m", "tests.record_kills", str(tmp_path)]
+def _each_call(folder: Path, act: str) -> list[dict[str, Any]]:
+    """Beside a record that is whole, a second run to each of its calls that can change a file, and what became of it:
+    nothing acknowledged is lost, and both verify."""
+    command = [sys.executable, "-m", "tests.record_kills", str(folder), act]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    told = [msgspec.json.decode(line) for line in result.stdout.splitlines() if line.startswith("{")]
-    assert [line["ended"] for line in told] == [*[False] * (len(told) - 1), True]
+    told: list[dict[str, Any]] = [msgspec.json.decode(s) for s in result.stdout.splitlines() if s.startswith("{")]
     assert [line["number"] for line in told] == list(range(1, len(told) + 1))
-    assert {"open", "write", "fsync", "fdatasync", "replace"} <= {line["call"] for line in told}
+    assert {"open", "write", "fsync", "fdatasync", "replace", "mkdir"} <= {line["call"] for line in told}
     assert {line["acknowledged"] for line in told} >= {0, told[-1]["acknowledged"]}
     assert [line for line in told if line["lost"] or line["findings"]] == []
+    assert (told[-1]["end"], told[-1]["call"]) == ("done", "")
+    return told
+
+
+def test_no_room_for_one_call(tmp_path: Path) -> None:
+    """Whichever call fails, the run goes on or ends with one line, and decides about nothing that it cannot record."""
+    assert {line["end"] for line in _each_call(tmp_path, "fail")} == {"done", "failed"}
+
+
+def test_killed_before_each_call_that_changes_a_file(tmp_path: Path) -> None:
+    """Wherever it is killed, the record verifies; also between its last checkpoint and the manifest's line about it."""
+    told = _each_call(tmp_path, "kill")
+    assert {line["end"] for line in told[:-1]} == {"killed"}
     between = [line for line in told if any("was killed between the two" in said for said in line["said"])]
     assert between, "no moment between the last checkpoint and the manifest's line was met"
 

@@ -309,9 +309,10 @@ class MerkleLog:
             except OSError:
                 os.ftruncate(file, whole_bytes)
                 raise
+            # INVARIANT: from here on the note is in the file, and the next one follows it
+            self._signed, self._signed_at_s, self._last_note = heads, time.monotonic(), digest(note)
         finally:
             os.close(file)
-        self._signed, self._signed_at_s, self._last_note = heads, time.monotonic(), digest(note)
         return note
 
     def _end(self) -> None:
