@@ -223,9 +223,18 @@ class RuleSet:
     _file: RobotsTxt = field(repr=False)
     _careful: tuple[int, ...] | None = field(repr=False)
     _indexes: list[PatternIndex[int] | None] = field(repr=False, default_factory=list)
+    _last: list[tuple[str | None, Rule | None]] = field(repr=False, default_factory=lambda: [(None, None)])
 
     def match(self, path: str) -> Rule | None:
         """The rule that decides ``path``, which ``patterns.target`` has prepared; None where no rule speaks."""
+        # what is said of use asks again about the path that was just asked about
+        asked, rule = self._last[0]
+        if asked != path:
+            rule = self._match(path)
+            self._last[0] = path, rule
+        return rule
+
+    def _match(self, path: str) -> Rule | None:
         if path == "/robots.txt":
             return None
         indexes = self._indexes or self._build()
