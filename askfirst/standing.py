@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from askfirst.rights.decide import rule
 from askfirst.rights.model import NOTHING, Intent, Observation, Origin, Reading, Ruling, Stage
@@ -85,6 +86,9 @@ def authority_of(url: str) -> str:
     anything is that parsers strip is spelled out first; raises UrlError."""
     end = url.find("/", 8)
     authority = url if end < 0 else url[:end]
-    if not authority.startswith(("http://", "https://")) or " " in authority or not authority.isprintable():
-        return str(origin_of(url))
-    return authority
+    return authority if _is_plain(authority) else str(origin_of(url))
+
+
+@lru_cache(maxsize=1_024)  # asked several times about every URL, and a crawl has few authorities at a time
+def _is_plain(authority: str) -> bool:
+    return authority.startswith(("http://", "https://")) and " " not in authority and authority.isprintable()
