@@ -40,6 +40,9 @@ class AppendedFile:
         self.openings = 0
         self._name = os.fspath(path)
         self._lock = threading.Lock()
+        # held while the file is being synced, so that its number cannot become another file's meanwhile; taken with
+        # _lock held, and given back before that is taken again
+        self._syncing = threading.Lock()
         self._file: int | None = None
         self._made: tuple[int, int] | None = None
         self._whole_bytes = 0
@@ -89,8 +92,9 @@ class AppendedFile:
                 raise self._unsynced
             if self._file is None or self._synced_bytes == self._whole_bytes:
                 return
-            file, reached, openings = os.dup(self._file), self._whole_bytes, self.openings
+            file, reached, openings = self._file, self._whole_bytes, self.openings
             is_first = self._synced_bytes == 0
+            self._syncing.acquire()
         try:
             os.fdatasync(file)
             if is_first:
@@ -99,7 +103,7 @@ class AppendedFile:
             self._unsynced = error
             raise
         finally:
-            os.close(file)
+            self._syncing.release()
         with self._lock:
             if openings == self.openings and reached <= self._whole_bytes:
                 self._synced_bytes = reached
@@ -117,7 +121,7 @@ class AppendedFile:
             self._closed = True
             file, self._file = self._file, None
             if file is not None:
-                os.close(file)
+                self._close(file)
 
     def _open(self) -> int:
         if self._closed:
@@ -129,7 +133,7 @@ class AppendedFile:
             self._looked_at_s = now_s
             if self._is_in_place():
                 return self._file
-            os.close(self._file)
+            self._close(self._file)
             self._file = None
             raise FileNotFoundError("the file is gone from its place")
         try:
@@ -142,6 +146,10 @@ class AppendedFile:
         self.openings += 1
         self._looked_at_s = time.monotonic()
         return self._file
+
+    def _close(self, file: int) -> None:
+        with self._syncing:
+            os.close(file)
 
     def _is_in_place(self) -> bool:
         try:
