@@ -47,7 +47,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord
 
 from askfirst.appended import run_file
 from askfirst.cdxj import write_cdxj
-from askfirst.lookup import evidence_name, record_id_of
+from askfirst.lookup import evidence_name
 from askfirst.ports import EdgeError, NoteEvidence
 from askfirst.rights.model import Document, Kind, Observation, Outage
 from askfirst.rights.wire import parse_timestamp, timestamp
@@ -101,15 +101,16 @@ class WarcEvidence:
                     self._file.check()
                     if key in self._seen:
                         return
-                record, body_key, named = self._record(form, observation)
+                at = timestamp(observation.observed_at)
+                record, body_key, named = self._record(form, observation, at)
                 if self._file.is_new:
                     self._before_first()
-                    info = self._warcinfo()
-                    self._file.append(info)
-                    self._leaf(_head(info), len(info))
-                self._file.append(record)
-                head = _head(record)
-                self._leaf(head, len(record), record_id=record_id_of(head), name=_name(observation))
+                    info = self._assemble("warcinfo", timestamp(self._clock()), *self._warcinfo())
+                    self._file.append(info.whole)
+                    self._leaf(info.head, len(info.whole))
+                self._file.append(record.whole)
+                name = evidence_name(observation.digest, at, observation.document.url)
+                self._leaf(record.head, len(record.whole), record_id=record.id, name=name)
                 if body_key is not None:
                     _remember(self._bodies, body_key, named)
             except OSError as error:
@@ -142,48 +143,41 @@ class WarcEvidence:
         except OSError as error:
             raise self._failure(error) from error
 
-    def _record(self, form: _Form, observation: Observation) -> tuple[bytes, str | None, str]:
+    def _record(self, form: _Form, observation: Observation, at: str) -> tuple[_Record, str | None, str]:
         """The record; and where it is the first to hold a body, by what the body is known, and how it is named."""
         payload = f"WARC-Payload-Digest: {observation.digest}\r\n" if form.type == "response" else ""
         fields = (
             f"WARC-Target-URI: {form.uri}\r\n{payload}{form.fields}"
             f"AskFirst-Fresh-Seconds: {observation.fresh_s}\r\nContent-Type: {form.content_type}\r\n"
         )
-        at = observation.observed_at
         key = form.body_key(observation)
         first = None if key is None else self._bodies.get(key)
         if first is not None:
             return self._assemble("revisit", at, f"WARC-Profile: {PROFILE}\r\n{first}{fields}", form.head), None, ""
         record = self._assemble(form.type, at, fields, form.head + form.body)
-        named = (
-            f"WARC-Refers-To: {self._record_id()}\r\nWARC-Refers-To-Target-URI: {form.uri}\r\n"
-            f"WARC-Refers-To-Date: {timestamp(at)}\r\n"
-        )
+        if key is None:
+            return record, None, ""
+        named = f"WARC-Refers-To: {record.id}\r\nWARC-Refers-To-Target-URI: {form.uri}\r\nWARC-Refers-To-Date: {at}\r\n"
         return record, key, named
 
-    def _record_id(self) -> str:
-        return f"<urn:uuid:{self._uuid_start}{self._records:012x}>"
-
-    def _assemble(self, record_type: str, at: datetime, fields: str, block: bytes) -> bytes:
+    def _assemble(self, record_type: str, at: str, fields: str, block: bytes) -> _Record:
         self._records += 1
-        date = timestamp(at)
+        record_id = f"<urn:uuid:{self._uuid_start}{self._records:012x}>"
         head = (
-            f"WARC/1.1\r\nWARC-Type: {record_type}\r\n"
-            f"WARC-Record-ID: {self._record_id()}\r\nWARC-Date: {date}\r\n"
+            f"WARC/1.1\r\nWARC-Type: {record_type}\r\nWARC-Record-ID: {record_id}\r\nWARC-Date: {at}\r\n"
             f"WARC-Block-Digest: sha256:{hashlib.sha256(block).hexdigest()}\r\n{fields}"
             f"Content-Length: {len(block)}\r\n\r\n"
-        )
-        return b"".join((head.encode("ascii"), block, b"\r\n\r\n"))
+        ).encode("ascii")
+        return _Record(b"".join((head, block, b"\r\n\r\n")), head, record_id if record_type == "response" else "")
 
-    def _warcinfo(self) -> bytes:
+    def _warcinfo(self) -> tuple[str, bytes]:
         name = quote(self._run, safe="")
         block = (
             f"software: askfirst\r\nformat: WARC File Format 1.1\r\n"
             f"conformsTo: http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/\r\n"
             f"isPartOf: {name}\r\n"
         ).encode("ascii")
-        fields = f"WARC-Filename: {name}.warc\r\nContent-Type: application/warc-fields\r\n"
-        return self._assemble("warcinfo", self._clock(), fields, block)
+        return f"WARC-Filename: {name}.warc\r\nContent-Type: application/warc-fields\r\n", block
 
     def _failure(self, error: OSError) -> EdgeError:
         if isinstance(error, FileExistsError):
@@ -194,12 +188,13 @@ class WarcEvidence:
         )
 
 
-def _head(record: bytes) -> bytes:
-    return record[: record.index(b"\r\n\r\n") + 4]
+class _Record(NamedTuple):
+    """A record as it stands in the file. ``id``: by what others may name it, as ``lookup.record_id_of`` finds it in the
+    head; empty where none may."""
 
-
-def _name(observation: Observation) -> str:
-    return evidence_name(observation.digest, timestamp(observation.observed_at), observation.document.url)
+    whole: bytes
+    head: bytes
+    id: str
 
 
 # -- an observation as a record ---------------------------------------------------------------------------------------
