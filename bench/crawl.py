@@ -132,7 +132,7 @@ def crawl(port: int, added: dict[str, Any]) -> dict[str, float]:
     if added.get("BENCH_SPARED"):
         gc.collect()
         gc.freeze()
-        gc.set_threshold(10_000, *gc.get_threshold()[1:])
+        gc.set_threshold(30_000, *gc.get_threshold()[1:])
     process.start()
     assert isinstance(crawler.spider, Counting)
     assert crawler.stats is not None

@@ -194,7 +194,7 @@ _DOORS: WeakKeyDictionary[Crawler, Door] = WeakKeyDictionary()
 
 
 COLLECTOR_DEFAULTS = frozenset({(700, 10, 10), (2_000, 10, 10), (2_000, 10, 0)})
-COLLECTOR_YOUNG = 10_000
+COLLECTOR_YOUNG = 30_000
 
 
 def _spare_the_collector() -> None:
