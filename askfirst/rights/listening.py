@@ -24,7 +24,7 @@ _Listed = tuple[tuple[int, Reader], ...]
 class Listeners:
     """Readers by what they listen to."""
 
-    __slots__ = ("_always", "_by_field", "_by_path", "_markup", "readers")
+    __slots__ = ("_by_kind", "_by_path", "readers")
 
     def __init__(self, readers: Iterable[Reader]) -> None:
         self.readers = tuple(readers)
@@ -33,15 +33,16 @@ class Listeners:
         self._by_path = {
             path: tuple(r for r in self.readers if Kind.WELL_KNOWN in r.kinds and path in r.paths) for path in paths
         }
-        self._always: dict[Kind, _Listed] = {}
-        self._markup: dict[Kind, _Listed] = {}
-        self._by_field: dict[Kind, dict[str, _Listed]] = {}
+        # always, with a field, of markup: in one place, because an enum member's hash is a call into Python
+        self._by_kind: dict[Kind, tuple[_Listed, dict[str, _Listed], _Listed]] = {}
         for kind in Kind:
             here = [(index, r) for index, r in listed if _hears(r, kind)]
-            self._always[kind] = tuple((index, r) for index, r in here if not r.fields and not r.markup)
-            self._markup[kind] = tuple((index, r) for index, r in here if r.markup)
             names = {name for _, r in here for name in r.fields}
-            self._by_field[kind] = {name: tuple((i, r) for i, r in here if name in r.fields) for name in names}
+            self._by_kind[kind] = (
+                tuple((index, r) for index, r in here if not r.fields and not r.markup),
+                {name: tuple((i, r) for i, r in here if name in r.fields) for name in names},
+                tuple((index, r) for index, r in here if r.markup),
+            )
 
     def __bool__(self) -> bool:
         return bool(self.readers)
@@ -51,14 +52,14 @@ class Listeners:
         kind = seen.document.kind
         if kind is Kind.WELL_KNOWN:
             return self._by_path.get(urlsplit(seen.document.url).path, ())
-        found = self._always[kind]
-        fields = self._by_field[kind]
-        for name, _ in seen.headers:
-            more = fields.get(name.lower())
-            if more is not None:
-                found += more
-        if self._markup[kind] and not elements(seen).is_silent:
-            found += self._markup[kind]
+        found, fields, markup = self._by_kind[kind]
+        if fields:
+            for name, _ in seen.headers:
+                more = fields.get(name.lower())
+                if more is not None:
+                    found += more
+        if markup and not elements(seen).is_silent:
+            found += markup
         return [reader for _, reader in sorted(dict(found).items())] if len(found) > 1 else [r for _, r in found]
 
 
