@@ -46,6 +46,8 @@ def explain(decision: Decision, *, policy_name: str | None = None) -> str:
 def shown(text: str) -> str:
     """Text from the wire, safe to print on one line: a line break, with the indents beside it, is a sign for it, and
     control and formatting characters are spelled out."""
+    if text.isprintable():  # of no category C, and none of Z but the space
+        return text
     text = _LINE_BREAK.sub(" \u23ce ", text).replace("\t", " ")
     return "".join(c if c == " " or not unicodedata.category(c).startswith(("C", "Z")) else _spelled(c) for c in text)
 

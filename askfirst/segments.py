@@ -15,6 +15,8 @@ from pathlib import Path
 from askfirst.ports import EdgeError
 from askfirst.sealed import Sealed, SealedError
 
+READ_BYTES = 1024 * 1024
+"""At once: a line is some kilobytes."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -22,17 +24,30 @@ def read_log(folder: Path, *, note: Callable[[str], None] = _LOGGER.warning) -> 
     """File, line number (from 1) and line of every log in the folder, run by run and segment by segment. A last line
     that was cut short is left out, and noted. Raises EdgeError when a file cannot be read."""
     try:
-        for path in segments(folder):
-            if path.suffix == ".parquet" or not path.exists():  # sealed since it was listed
-                sealed = path.with_suffix(".parquet")
-                for number, line in enumerate(Sealed(sealed), start=1):
-                    yield sealed, number, line
-            else:
-                yield from _plain(path, note)
-    except SealedError as error:
-        raise EdgeError(f"cannot read the decision log {folder}: {error}") from error
+        paths = segments(folder)
     except OSError as error:
-        raise EdgeError(f"cannot read the decision log {error.filename or folder}: {error.strerror}") from error
+        raise _unreadable(folder, error) from error
+    for path in paths:
+        yield from read_segment(path, note=note)
+
+
+def read_segment(path: Path, *, note: Callable[[str], None] = _LOGGER.warning) -> Iterator[tuple[Path, int, bytes]]:
+    """The same of one segment. Raises EdgeError when it cannot be read."""
+    try:
+        if path.suffix == ".parquet" or not path.exists():  # sealed since it was listed
+            sealed = path.with_suffix(".parquet")
+            for number, line in enumerate(Sealed(sealed), start=1):
+                yield sealed, number, line
+        else:
+            yield from _plain(path, note)
+    except SealedError as error:
+        raise EdgeError(f"cannot read the decision log {path.parent}: {error}") from error
+    except OSError as error:
+        raise _unreadable(path.parent, error) from error
+
+
+def _unreadable(folder: Path, error: OSError) -> EdgeError:
+    return EdgeError(f"cannot read the decision log {error.filename or folder}: {error.strerror}")
 
 
 def segments(folder: Path) -> list[Path]:
@@ -44,7 +59,7 @@ def segments(folder: Path) -> list[Path]:
 
 
 def _plain(path: Path, note: Callable[[str], None]) -> Iterator[tuple[Path, int, bytes]]:
-    with path.open("rb") as file:
+    with path.open("rb", buffering=READ_BYTES) as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 note(f"{path} line {number} is cut short ({len(line)} bytes): its run was stopped in the middle")

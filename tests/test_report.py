@@ -18,12 +18,13 @@ from typer.testing import CliRunner
 
 from askfirst.asking import read_asking
 from askfirst.ports import SettingsError
-from askfirst.report import tally as tally_module
+from askfirst.report import stretch as stretch_module
 from askfirst.report.counts import Counts, Spill
+from askfirst.report.decided import domain_of
 from askfirst.report.eu_summary import Provider, modality, plain, relevant_domains
 from askfirst.report.over_time import MAX_STEPS, OverTime
 from askfirst.report.page import content_policy, inline
-from askfirst.report.tally import RUNS_OUT, Tally, domain_of, read_tally, runs_out
+from askfirst.report.tally import RUNS_OUT, Tally, read_tally, runs_out
 from askfirst.report.writing import Report, write_report
 from askfirst.rights.wire import canonical
 from tests.report_records import ALLOW, AT, NOW, WRITTEN, item, line, planted, planted_items, record, robots
@@ -297,7 +298,7 @@ def test_putting_rulings_away_often_changes_nothing(tmp_path: Path, monkeypatch:
             return [read.decisions, read.by_stage, read.silent, read.contradicted, read.asking, *counts]
 
     expected = sums()
-    monkeypatch.setattr(tally_module, "RULINGS_IN_MEMORY", 2)
+    monkeypatch.setattr(stretch_module, "RULINGS_IN_MEMORY", 2)
     assert sums() == expected
 
 

@@ -1,7 +1,10 @@
 """Decisions over time, in bounded memory: seconds first, and coarser as the record grows longer.
 
 1. No more than ``MAX_STEPS`` steps are held. When there are more, two or more of them become one of the next length.
-2. Steps begin at whole multiples of their length since 1970 in UTC; those of a year are of 365 days.
+2. It does not matter in what order, or in which parts, decisions are added: steps are the shortest of which there are
+   no more. house: beyond two days a step's length is no multiple of the one before, and what was counted in a step goes
+   to where it began.
+3. Steps begin at whole multiples of their length since 1970 in UTC; those of a year are of 365 days.
 """
 
 from __future__ import annotations
@@ -23,18 +26,34 @@ class OverTime:
     length_s: int = 1
     steps: Steps = field(default_factory=dict)
 
-    def add(self, second: int, verdict: int) -> None:
-        """Counts one decision."""
+    def add(self, second: int, verdict: int, times: int = 1) -> None:
+        """Counts decisions of one second."""
         number = second // self.length_s
         step = self.steps.get(number)
         if step is None:
             step = self.steps[number] = [0, 0, 0]
-            if len(self.steps) > MAX_STEPS:
-                step[verdict] += 1
-                coarser = next((length for length in LENGTHS_S if length > self.length_s), self.length_s * 10)
-                self.steps, self.length_s = _joined(self.steps, self.length_s, coarser), coarser
-                return
-        step[verdict] += 1
+            step[verdict] += times
+            self._bound()
+        else:
+            step[verdict] += times
+
+    def join(self, other: OverTime) -> None:
+        """Adds what was counted elsewhere."""
+        while self.length_s < other.length_s:
+            self._coarsen()
+        for number, counts in _joined(other.steps, other.length_s, self.length_s).items():
+            step = self.steps.setdefault(number, [0, 0, 0])
+            for index, count in enumerate(counts):
+                step[index] += count
+        self._bound()
+
+    def _bound(self) -> None:
+        while len(self.steps) > MAX_STEPS:
+            self._coarsen()
+
+    def _coarsen(self) -> None:
+        coarser = next((length for length in LENGTHS_S if length > self.length_s), self.length_s * 10)
+        self.steps, self.length_s = _joined(self.steps, self.length_s, coarser), coarser
 
     def shown(self, most: int) -> tuple[int, list[tuple[int, list[int]]]]:
         """Length of a step in seconds, and at most about ``most`` of them with their beginning, gaps filled."""

@@ -27,8 +27,9 @@ from askfirst.asking import Asking
 from askfirst.explain import quoted, shown
 from askfirst.report.charts import CLASSES, COLUMNS, DONE, Bar, Part, bars, clock, columns, span, three
 from askfirst.report.counts import Counts, Key
+from askfirst.report.decided import SILENCE, STAGES, VERDICTS, Reason, reason_of
 from askfirst.report.tables import said
-from askfirst.report.tally import RUNS_OUT, SILENCE, SOON, STAGES, VERDICTS, Reason, Tally, reason_of
+from askfirst.report.tally import RUNS_OUT, SOON, Tally
 from askfirst.rights.policy import PROFILES
 
 ROWS_SHOWN = 500

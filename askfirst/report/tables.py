@@ -23,12 +23,10 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from askfirst.report.counts import Count, Key
-from askfirst.report.tally import EPOCH, STAGES, VERDICTS, Head, Ruling, Tally, reason_of
+from askfirst.report.decided import STAGES, VERDICTS, reason_of
+from askfirst.report.decision_rows import NUMBER, ROWS_AT_ONCE, SCHEMA, TEXT, TIME, Cell, array
+from askfirst.report.tally import EPOCH, Tally
 from askfirst.rights.wire import timestamp
-
-ROWS_AT_ONCE = 32_768
-Cell = str | int | None
-TEXT, NUMBER, TIME = pa.string(), pa.int64(), pa.timestamp("us", tz="UTC")
 
 
 class Table(NamedTuple):
@@ -95,7 +93,7 @@ def write_table(to: Path, table: Table) -> int:
     try:
         while some := list(islice(rows, ROWS_AT_ONCE)):
             columns = zip(*some, strict=True)
-            files.write([_array(column, kind) for column, kind in zip(columns, kinds, strict=True)])
+            files.write([array(column, kind) for column, kind in zip(columns, kinds, strict=True)])
             number += len(some)
         whole = True
     finally:
@@ -103,37 +101,13 @@ def write_table(to: Path, table: Table) -> int:
     return number
 
 
-def _array(cells: Iterable[Cell | datetime], kind: pa.DataType) -> pa.Array:
-    listed = list(cells)
-    try:
-        return pa.array(listed, type=kind)
-    except UnicodeEncodeError:
-        # half a surrogate pair can be in no UTF-8
-        sound = [cell.encode("utf-8", "replace").decode() if isinstance(cell, str) else cell for cell in listed]
-        return pa.array(sound, type=kind)
-
-
 class DecisionTable:
-    """``decisions``: every decision with the first words that carried it, and where its line is."""
-
-    _TEXT = ("stage", "verdict", "domain", "purpose", "agent", "because", "document_url", "at", "words", "reference")
-    SCHEMA = pa.schema(
-        [
-            ("decided_at", TIME),
-            ("url", TEXT),
-            *((name, pa.dictionary(pa.int32(), TEXT)) for name in _TEXT),
-            ("expires_at", TIME),
-            ("id", TEXT),
-            ("file", pa.dictionary(pa.int32(), TEXT)),
-            ("line", NUMBER),
-        ]
-    )
+    """``decisions``, in rows of ``decision_rows``: row groups are of ``ROWS_AT_ONCE``, however the rows come."""
 
     def __init__(self, to: Path) -> None:
-        self._files = Files(to, "decisions", self.SCHEMA)
-        self._rows: list[tuple[str, int, Head, str, Ruling]] = []
-        self._path, self._file = Path(), ""
-        # packing and writing need no interpreter, so that the next lines are read meanwhile
+        self._files = Files(to, "decisions", SCHEMA)
+        self._waiting: list[pa.Table] = []
+        # packing and writing need no interpreter, so that the next rows are read meanwhile
         self._writer = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
 
@@ -146,7 +120,7 @@ class DecisionTable:
         whole = False
         try:
             if kind is None:
-                self._write()
+                self._regroup(least=1)
                 self._written()
                 whole = True
         finally:
@@ -157,69 +131,37 @@ class DecisionTable:
         if self._writing is not None:
             self._writing.result()
 
-    def add(self, path: Path, number: int, head: Head, domain: str, ruling: Ruling) -> None:
-        """One decision."""
-        if path is not self._path:
-            self._path, self._file = path, path.name
-        self._rows.append((self._file, number, head, domain, ruling))
-        if len(self._rows) >= ROWS_AT_ONCE:
-            self._write()
-
-    def _write(self) -> None:
-        if not self._rows:
+    def add(self, rows: pa.Table) -> None:
+        """The next rows, ``ROWS_AT_ONCE`` at most."""
+        if not self._waiting and rows.num_rows == ROWS_AT_ONCE:
+            self._write([column.combine_chunks() for column in rows.columns])
             return
-        names, numbers, heads, domains, rulings = zip(*self._rows, strict=True)
-        self._rows.clear()
-        because, index = _once(rulings)
-        first = [ruling.reasons[0] if ruling.reasons else None for ruling in because]
+        self._waiting.append(rows)
+        self._regroup(least=ROWS_AT_ONCE)
 
-        def shared(values: Iterable[str | None]) -> pa.Array:
-            return _array(values, TEXT).dictionary_encode().take(index)
+    def _regroup(self, *, least: int) -> None:
+        """Writes what waits, group by group, while there are so many rows."""
+        number = sum(rows.num_rows for rows in self._waiting)
+        if number < least:
+            return
+        waiting = pa.concat_tables(self._waiting)
+        start = 0
+        while number - start >= least:
+            self._write([_anew(column) for column in waiting.slice(start, ROWS_AT_ONCE).columns])
+            start += ROWS_AT_ONCE
+        rest = waiting.slice(start)
+        self._waiting = [rest] if rest.num_rows else []
 
-        def own(values: Iterable[str]) -> pa.Array:
-            return _array(values, TEXT)
-
-        until = pa.array([ruling.ruled.expires_at for ruling in because], type=TIME)
+    def _write(self, columns: Sequence[pa.Array]) -> None:
         self._written()
-        self._writing = self._writer.submit(
-            self._files.write,
-            [
-                pa.array([head.decided_at for head in heads], type=TIME),
-                own(head.url for head in heads),
-                shared(ruling.ruled.stage for ruling in because),
-                shared(ruling.ruled.verdict for ruling in because),
-                pa.array(domains, type=TEXT).dictionary_encode(),
-                own(head.purpose for head in heads).dictionary_encode(),
-                own(head.agent.product_token for head in heads).dictionary_encode(),
-                shared("; ".join(f"{r.protocol} {r.at}" for r in ruling.reasons) for ruling in because),
-                shared(None if reason is None else reason.document_url for reason in first),
-                shared(None if reason is None else reason.at for reason in first),
-                shared(None if reason is None else reason.text for reason in first),
-                shared(_reference(ruling) for ruling in because),
-                until.take(index),
-                own(head.id for head in heads),
-                pa.array(names, type=TEXT).dictionary_encode(),
-                pa.array(numbers, type=NUMBER),
-            ],
-        )
+        self._writing = self._writer.submit(self._files.write, columns)
 
 
-def _once(rulings: Sequence[Ruling]) -> tuple[list[Ruling], pa.Array]:
-    """Each ruling once, and which one each row has."""
-    places: dict[int, int] = {}
-    each: list[Ruling] = []
-    index: list[int] = []
-    for ruling in rulings:
-        place = places.get(id(ruling))
-        if place is None:
-            place = places[id(ruling)] = len(each)
-            each.append(ruling)
-        index.append(place)
-    return each, pa.array(index, type=pa.int32())
-
-
-def _reference(ruling: Ruling) -> str | None:
-    return next((s.terms.reference for s in ruling.ruled.because if s.terms and s.terms.reference), None)
+def _anew(column: pa.ChunkedArray) -> pa.Array:
+    """In one piece. What rows share is what these rows share, in their order."""
+    if pa.types.is_dictionary(column.type):
+        return column.cast(TEXT).combine_chunks().dictionary_encode()
+    return column.combine_chunks()
 
 
 DOMAIN_NUMBERS = ("allowed", "deferred", "refused", "allowed_for_silence", "refused_for_silence", "items", "bytes")

@@ -40,10 +40,11 @@ def write_report(
     verified: str | None = None,
     eu: eu_summary.Provider | None = None,
     progress: Callable[[int], None] | None = None,
+    workers: int | None = None,
 ) -> Report:
     """Writes the report of the output directory ``out`` into the folder ``to``. ``verified`` says in one sentence what
     became of verifying the record; None says on the page that it was not. ``eu`` asks for the training summary.
-    Raises SettingsError and EdgeError."""
+    ``workers`` are as ``read_tally`` has them. Raises SettingsError and EdgeError."""
     if not (out / "decisions").is_dir():
         raise SettingsError(f"{out}: holds no decisions; name the --out directory of a crawl")
     try:
@@ -51,7 +52,7 @@ def write_report(
     except OSError as error:
         raise SettingsError(f"--out {to}: {error.strerror}; name a folder that can be written") from None
     try:
-        return _written(out, to, now, verified, eu, progress)
+        return _written(out, to, now, verified, eu, progress, workers)
     except OSError as error:
         raise EdgeError(
             f"cannot write the report into {to}: {error.strerror or error}; check that it can be written and has room",
@@ -65,9 +66,10 @@ def _written(
     verified: str | None,
     eu: eu_summary.Provider | None,
     progress: Callable[[int], None] | None,
+    workers: int | None,
 ) -> Report:
     with DecisionTable(to) as decisions:
-        tally = read_tally(out, now=now, kept=decisions, progress=progress)
+        tally = read_tally(out, now=now, kept=decisions, progress=progress, workers=workers)
     with tally:
         listed = [("decisions", DECISIONS_ABOUT, tally.decisions)]
         listed += [(table.name, table.about, write_table(to, table)) for table in tables(tally)]
