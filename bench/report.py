@@ -4,7 +4,8 @@ The record is made for it: decisions by the law about ten thousand hosts over th
 side: silent, allowed, refused by words, deferred, and permitted by a registry (whose answers are a document for each
 URL, so that no two of these rulings are the same), and an item for each keep decision that allows. Hosts, ids and times
 are put into lines of the real form. The report is a process of its own, and its memory is what the system says of it at
-its end.
+its end, and of the processes that it read with: its own peak, and for each of them that of the largest. They need not
+peak together, so this is no less than all of them ever had.
 
     python -m bench --only report
 """
@@ -25,6 +26,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from askfirst.items import Item, line_of
+from askfirst.report.reading import MOST_WORKERS
 from askfirst.rights.decide import decide
 from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Outage, Purpose, Stage, Verdict
 from askfirst.rights.policy import OPT_IN, OPT_OUT, Policy
@@ -144,17 +146,29 @@ def _item(host: str, number: int, at: datetime, name: str, place: int) -> Item:
     )
 
 
+_CODE = """
+import pathlib, resource, sys
+from askfirst.cli.report import report
+report(pathlib.Path(sys.argv[1]))
+print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)), file=sys.stderr)
+"""
+
+
 def _report(out: Path) -> tuple[float, float]:
     """Seconds and gigabytes of one report."""
-    code = "import sys, pathlib; from askfirst.cli.report import report; report(pathlib.Path(sys.argv[1]))"
     began = perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", code, str(out)], stdout=subprocess.DEVNULL)
-    _pid, status, used = os.wait4(process.pid, 0)
+    done = subprocess.run(
+        [sys.executable, "-c", _CODE, str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     took_s = perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
+    own, largest = map(int, done.stderr.splitlines()[-1].split())
+    readers = min(os.cpu_count() or 1, MOST_WORKERS)
     # kilobytes, and on a Mac bytes
-    return took_s, used.ru_maxrss * (1 if sys.platform == "darwin" else 1_024) / 1e9
+    return took_s, (own + readers * largest) * (1 if sys.platform == "darwin" else 1_024) / 1e9
 
 
 def measure(rounds: int = 1) -> Sequence[Row]:

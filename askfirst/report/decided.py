@@ -105,11 +105,16 @@ class _Shared(Ruled):
     decided_at: object = msgspec.UNSET
 
 
-class _Line(Ruled, kw_only=True):
-    id: str
-    url: str
-    purpose: str
-    decided_at: datetime
+class _Line(Head):
+    agent: Agent
+    stage: Literal["fetch", "keep"]
+    verdict: Literal["allow", "defer", "refuse"]
+    policy_digest: str
+    because: tuple[Said, ...]
+    ask: tuple[Question, ...] = ()
+    considered: tuple[Said, ...] = ()
+    contradictions: tuple[Pair, ...] = ()
+    expires_at: datetime | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, array_like=True):
@@ -204,8 +209,8 @@ class Lines:
 
     def _from_whole(self, line: bytes) -> tuple[Head, Ruling]:
         whole = self._whole(line)
-        ruling = self.rulings[line] = Ruling.of(whole)
-        return Head(whole.id, whole.url, whole.purpose, whole.decided_at), ruling
+        ruling = self.rulings[line] = Ruling.of(msgspec.convert(whole, Ruled, from_attributes=True))
+        return whole, ruling
 
 
 def consent_key(said: Said) -> tuple[str, ...]:

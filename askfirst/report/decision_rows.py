@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -33,10 +32,15 @@ SCHEMA = pa.schema(
 
 
 def rows_of(
-    places: Sequence[tuple[Path, int]], heads: Sequence[Head], domains: Sequence[str], rulings: Sequence[Ruling]
+    files: Sequence[str],
+    numbers: Sequence[int],
+    heads: Sequence[Head],
+    times_us: Sequence[int],
+    *,
+    domains: Sequence[str],
+    rulings: Sequence[Ruling],
 ) -> pa.Table:
-    """These decisions, which are one or more; places are files and line numbers."""
-    paths, numbers = zip(*places, strict=True)
+    """These decisions, which are one or more: line ``numbers`` of ``files``, decided at ``times_us`` since 1970."""
     because, index = _once(rulings)
     first = [ruling.reasons[0] if ruling.reasons else None for ruling in because]
 
@@ -47,9 +51,8 @@ def rows_of(
         return array(map(attrgetter(name), heads), TEXT)
 
     until = pa.array([ruling.ruled.expires_at for ruling in because], type=TIME)
-    names = {path: path.name for path in dict.fromkeys(paths)}
     columns = [
-        pa.array(list(map(attrgetter("decided_at"), heads)), type=TIME),
+        pa.array(times_us, type=NUMBER).cast(TIME),
         own("url"),
         shared(ruling.ruled.stage for ruling in because),
         shared(ruling.ruled.verdict for ruling in because),
@@ -63,7 +66,7 @@ def rows_of(
         shared(_reference(ruling) for ruling in because),
         until.take(index),
         own("id"),
-        array(map(names.__getitem__, paths), TEXT).dictionary_encode(),
+        array(files, TEXT).dictionary_encode(),
         pa.array(numbers, type=NUMBER),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)

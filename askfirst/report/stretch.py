@@ -37,7 +37,7 @@ from askfirst.report.decided import (
     consent_key,
     domain_of,
 )
-from askfirst.report.decision_rows import ROWS_AT_ONCE, TIME, rows_of
+from askfirst.report.decision_rows import NUMBER, ROWS_AT_ONCE, TIME, rows_of
 from askfirst.report.over_time import OverTime
 from askfirst.report.whom import Asked
 from askfirst.segments import read_segment
@@ -120,9 +120,11 @@ class _Reading:
     def _begin_rows(self) -> None:
         self._heads: list[Head] = []
         self._rulings: list[Ruling] = []
-        self._places: list[tuple[Path, int]] = []
+        self._files: list[str] = []
+        self._numbers: list[int] = []
         self._domains: list[str] = []
-        """Of the lines that were counted."""
+        self._times_us: list[int] = []
+        """These two of the lines that were counted."""
 
     def note(self, what: str) -> None:
         """Something of the record that could not be counted."""
@@ -131,6 +133,7 @@ class _Reading:
     def has_read(self, lines: Iterator[tuple[Path, int, bytes]]) -> bool:
         """Reads on; whether the stretch is as long as it may be."""
         read, rulings = self._lines.read, self._lines.rulings
+        last, name = Path(), ""
         for path, number, line in islice(lines, LINES_OF_A_STRETCH - self._read):
             self._read += 1
             try:
@@ -142,7 +145,10 @@ class _Reading:
                 ruling.first_url = head.url
             self._heads.append(head)
             self._rulings.append(ruling)
-            self._places.append((path, number))
+            if path is not last:
+                last, name = path, path.name
+            self._files.append(name)
+            self._numbers.append(number)
             if len(self._heads) == ROWS_AT_ONCE:
                 self._end_rows()
             if len(rulings) >= RULINGS_IN_MEMORY:
@@ -162,7 +168,16 @@ class _Reading:
     def _end_rows(self) -> None:
         self._count_lines()
         if self._heads and self._with_rows:
-            self._stretch.rows.append(rows_of(self._places, self._heads, self._domains, self._rulings))
+            self._stretch.rows.append(
+                rows_of(
+                    self._files,
+                    self._numbers,
+                    self._heads,
+                    self._times_us,
+                    domains=self._domains,
+                    rulings=self._rulings,
+                )
+            )
         self._begin_rows()
 
     # -- lines ---------------------------------------------------------------------------------------------------------
@@ -210,8 +225,10 @@ class _Reading:
         stretch.first_at = first if stretch.first_at is None else min(first, stretch.first_at)
         stretch.last_at = last if stretch.last_at is None else max(last, stretch.last_at)
         over = stretch.over_time
+        times_us = pa.array(times, type=TIME).cast(NUMBER).to_pylist()
+        self._times_us += times_us
         step_us = over.length_s * 1_000_000
-        steps = [at // step_us for at in pa.array(times, type=TIME).cast(pa.int64()).to_pylist()]
+        steps = [at_us // step_us for at_us in times_us]
         length_s = over.length_s
         for (step, verdict), number in Counter(zip(steps, [ruling.verdict for ruling in rulings], strict=True)).items():
             over.add(step * length_s, verdict, number)
