@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import random
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from askfirst import processes
 from askfirst.ports import EdgeError
 from askfirst.report import decision_rows, reading, stretch, tables
 from askfirst.report.decided import Lines
 from askfirst.report.over_time import OverTime
 from askfirst.report.reading import Job
-from askfirst.report.stretch import Stretch
 from askfirst.report.writing import Report, write_report
 from askfirst.rights.wire import canonical
 from askfirst.sealed import seal
 from tests.report_records import AT, NOW, planted, planted_items, record
-
-Asked = Callable[[subprocess.Popen[bytes], Job], list[Stretch] | Exception]
 
 
 def hostile(out: Path) -> Path:
@@ -89,17 +85,17 @@ def test_a_process_that_is_killed_loses_nothing(
     """Whenever one is ended from outside, what it had to read is read here; so it is when all are."""
     killed: list[int] = []
     asked: list[Job] = []
-    ask: Asked = reading._asked
+    do = processes.Other.do
 
-    def after_a_kill(other: subprocess.Popen[bytes], job: Job) -> list[Stretch] | Exception:
+    def after_a_kill(other: processes.Other[Job, object], job: Job) -> object:
         asked.append(job)
         if len(asked) > asked_before:
-            other.kill()
-            other.wait()
-            killed.append(other.pid)
-        return ask(other, job)
+            other.process.kill()
+            other.process.wait()
+            killed.append(other.process.pid)
+        return do(other, job)
 
-    monkeypatch.setattr(reading, "_asked", after_a_kill)
+    monkeypatch.setattr(processes.Other, "do", after_a_kill)
     assert files(write_report(out, tmp_path, now=NOW, workers=2)) == here
     assert len(set(killed)) == len(killed) == 2
     assert len(asked) == asked_before + 2

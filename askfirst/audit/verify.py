@@ -14,13 +14,8 @@ is one thing of over 400 lines: trees are joined, held against what was signed, 
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -42,6 +37,7 @@ from askfirst.ledger.manifest import FILE_NAME
 from askfirst.ledger.merkle import Tree, leaf_hash
 from askfirst.ledger.notes import Verifier
 from askfirst.lookup import decision_of_item
+from askfirst.processes import in_order
 from askfirst.rights.wire import timestamp
 from askfirst.sealed import SealedError
 
@@ -274,23 +270,7 @@ class _Verifying:
         if workers < 2 or sum(isinstance(job, Job) for job in jobs) < PARALLEL_FROM:
             yield from map(scanned, jobs)
             return
-        # spawn: the parent may have threads, which a fork would leave in the middle of what they do
-        context = multiprocessing.get_context("spawn")
-        # no collector there: a scan makes millions of objects and no circles
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=gc.disable) as pool:
-            waiting: deque[Future[EvidenceScan | Scan]] = deque()
-            left = iter(jobs)
-            done = 0
-            try:
-                while True:
-                    waiting.extend(pool.submit(scanned, job) for job in islice(left, workers + AHEAD - len(waiting)))
-                    if not waiting:
-                        return
-                    yield waiting.popleft().result()
-                    done += 1
-            except BrokenProcessPool:
-                # a process was ended from outside: what is left is read here
-                yield from map(scanned, jobs[done:])
+        yield from in_order(scanned, jobs, workers=workers, ahead=AHEAD)
 
     def _join(self, one: SignedRun, state: _Joined, found: Scan) -> None:
         job = found.job
