@@ -2,8 +2,7 @@
 
 Three things are noted in files, none of which proves anything or is waited for; without them a reader takes longer:
 
-1. The first eight bytes of each leaf hash (``leaves/<run>.<tree>``) say later which leaf was changed. They are written
-   with every 256th leaf and with every checkpoint.
+1. The first eight bytes of each leaf hash (``leaves/<run>.<tree>``) say later which leaf was changed.
 2. The roots of subtrees of 256 and of 65,536 leaves (``.roots``) make a path short to find. Each stands with the
    position in the tree's own file at which its last leaf ends, so that a reader can begin there. After every 256 roots
    of 256 leaves stands the one over all of them.
@@ -149,7 +148,6 @@ class GrowingTree:
         self._end = 0
         self._lock = threading.Lock()
         self._files: tuple[int, int] | None = None
-        self._unnoted: list[bytes] = []
         self._roots_bytes = 0
 
     @property
@@ -170,24 +168,15 @@ class GrowingTree:
                 self._index.add(record_id, name)
 
     def _add(self, hashes: Sequence[bytes], end: int) -> None:
+        start = self._tree.size
         roots = b"".join([self._tree.append(leaf, end) for leaf in hashes])
-        self._unnoted += hashes
-        if roots:
-            self._note(roots)
-
-    def _note(self, roots: bytes = b"") -> None:
-        """Writes what is to be noted. Not with each leaf: a call of the system took as long as the rest of it."""
-        leaves, self._unnoted = self._unnoted, []
         self._roots_bytes += len(roots)
-        if not leaves:
-            return
         try:
             if self._files is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
-                self._files = file, os.open(f"{self._path}{ROOTS_SUFFIX}", _ROOTS_FLAGS, 0o644)
-            start = self._tree.size - len(leaves)
-            os.pwrite(self._files[0], b"".join([leaf[:LEAF_BYTES] for leaf in leaves]), start * LEAF_BYTES)
+                leaves = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+                self._files = leaves, os.open(f"{self._path}{ROOTS_SUFFIX}", _ROOTS_FLAGS, 0o644)
+            os.pwrite(self._files[0], b"".join([leaf[:LEAF_BYTES] for leaf in hashes]), start * LEAF_BYTES)
             if roots:
                 os.pwrite(self._files[1], roots, self._roots_bytes - len(roots))
         except OSError as error:
@@ -195,14 +184,11 @@ class GrowingTree:
             _LOGGER.debug("leaves of %s are not noted: %s", self._path, error)
 
     def head(self) -> Head:
-        """The tree as it is now; what is noted of it is as long from here on."""
         with self._lock:
-            self._note()
             return Head(self._tree.size, self._tree.root())
 
     def close(self) -> None:
         with self._lock:
-            self._note()
             files, self._files = self._files, None
             for file in files or ():
                 os.close(file)
