@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
 from askfirst.rights import json_ld
-from askfirst.rights.html import elements, excerpt, relied_on
+from askfirst.rights.html import elements, excerpt, relied_on, says_nothing
 from askfirst.rights.media import begins_as_html, is_html, is_image, may_be_html, may_be_image, media_type
 from askfirst.rights.model import Agent, Document, Intent, Kind, Observation, Purpose
 
@@ -469,7 +469,7 @@ def test_an_excerpt_keeps_license_links_and_scripts(text: str, content_type: str
 @given(text=_LICENSE_PAGES)
 def test_the_look_finds_what_a_parse_finds(text: str) -> None:
     """INVARIANT: a page without the words has none of the elements; one that is read flat has at least those."""
-    seen, words = page(text), page("<!-- rel=license application/rsl -->" + text)
+    seen, words = page(text), page("<!-- rel=license <script application/rsl -->" + text)
     assert elements(seen).license_links == elements(words).license_links
     assert elements(seen).scripts == elements(words).scripts
     flat = elements(page("<p>" * 20_001 + text))
@@ -480,10 +480,60 @@ def test_the_look_finds_what_a_parse_finds(text: str) -> None:
     }
 
 
+@settings(max_examples=300, deadline=None)
+@given(text=st.one_of(_LICENSE_PAGES, _LICENSE_PAGES.map(str.upper)))
+def test_what_the_bytes_show_holds(text: str) -> None:
+    """INVARIANT: a page of which the bytes alone show that it says nothing says nothing, in whatever encoding."""
+    for encoding in ("utf-8", "gbk", "shift_jis"):
+        body = text.encode(encoding, "replace")
+        seen = elements(page(body, content_type=f"text/html; charset={encoding}"))
+        if says_nothing(body):
+            assert seen.is_silent
+            assert (seen.metas, seen.license_links, seen.scripts) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    "rel",
+    [
+        b"rel=license",
+        b"REL=License",
+        b"rel='license'",
+        b'rel = "license"',
+        b"rel\t=\r\nlicense",
+        b"rel  =  license",
+        *(b"rel" + b" " * count + b"=license" for count in (2, 61, 62, 63, 64, 65)),
+        b"rel" + b" " * 1_000 + b"=" + b" " * 1_000 + b"license",
+        b'rel="nofollow license"',
+        b'rel="nofollow noopener noreferrer license"',
+        b"rel='stylesheet license'",
+        b'rel="license stylesheet"',
+        b"a  =  b rel=license",
+        b'rel="terms-of-service"',
+        b"rel=Terms-Of-Service",
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b'<link rel="stylesheet">', b"<a rel=x>" * 40, b"<b a  =  b>" * 40])
+def test_shapes_of_a_rel(rel: bytes, before: bytes) -> None:
+    """However it is written and whatever rels stand before it, the cheap look finds it."""
+    body = before + b"<link " + rel + b" href=/license>"
+    assert not says_nothing(body)
+    assert [link.href for link in elements(page(body)).license_links] == ["https://art.example/license"]
+
+
+@pytest.mark.parametrize(
+    "rel", [b'rel="noopener noreferrer"', b"rel='icon'", b"data=license", b"a  =  license", b"rel"]
+)
+def test_no_rel_of_a_license(rel: bytes) -> None:
+    """What every second page has calls for no parse."""
+    assert says_nothing(b"<link " + rel + b' href="/license"><p>a license</p>')
+
+
 @pytest.mark.parametrize(
     "unit",
     [
         b"rel=",
+        b"l=",
+        b"  =",
         b"rel='license",
         b"<script ",
         b"<script type=application/rsl>",

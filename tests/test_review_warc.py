@@ -27,7 +27,7 @@ from askfirst.review.evidence import Captures
 from askfirst.review.judge import Judges
 from askfirst.review.model import Fault, Finding, Outcome
 from askfirst.review.sources import settle, take_evidence, warcs
-from askfirst.rights.model import Agent, Purpose, Stage
+from askfirst.rights.model import Agent, Document, Kind, Observation, Purpose, Stage
 from askfirst.rights.policy import PROFILES
 from tests import works
 from tests.review_archives import AGENT, HTML, NOON, PAGE, PLAIN_PAGE, Exchange, archive, robots
@@ -747,3 +747,48 @@ def test_whatever_is_broken_in_an_archive_is_a_fault_or_the_operators_mistake(tm
             told += [fault.what for fault in faults]
     assert len(told) > 50
     assert not [one for one in told if "\n" in one]
+
+
+def _answer(body: bytes, *fields: tuple[str, str], status: int = 200) -> Observation:
+    return Observation(
+        document=Document(kind=Kind.RESPONSE, url="https://a.example/page"),
+        status=status,
+        headers=fields,
+        body=body,
+        observed_at=NOON,
+    )
+
+
+_ANSWERS = {
+    "plain": _answer(PLAIN_PAGE, *HTML),
+    "spaces": _answer(b"\n  " + PLAIN_PAGE, ("content-type", " Text/HTML ;charset=utf-8")),
+    "marked": _answer(b"\xef\xbb\xbf" + PLAIN_PAGE, *HTML),
+    "license": _answer(PAGE % b'<link rel="license" href="/l">', *HTML),
+    "robots meta": _answer(PAGE % b'<meta name="robots" content="noai">', *HTML),
+    "silent meta": _answer(PAGE % b'<meta name="robots" content="index, follow">', *HTML),
+    "data": _answer(PAGE % b'<script type="application/rsl+xml"><rsl/></script>', *HTML),
+    "field": _answer(PLAIN_PAGE, *HTML, ("X-ROBOTS-Tag", "noai")),
+    "link": _answer(PLAIN_PAGE, *HTML, ("Link", "</s.css>; rel=preload")),
+    "challenge": _answer(PLAIN_PAGE, *HTML, status=402),
+    "missing": _answer(PLAIN_PAGE, *HTML, status=404),
+    "two types": _answer(PLAIN_PAGE, *HTML, ("Content-Type", "image/png")),
+    "joined types": _answer(PLAIN_PAGE, ("Content-Type", "text/html, image/png")),
+    "no type": _answer(PLAIN_PAGE),
+    "xhtml": _answer(PLAIN_PAGE, ("Content-Type", "application/xhtml+xml")),
+    "picture": _answer(works.jpeg(), *HTML),
+    "svg": _answer(b'<svg xmlns="http://www.w3.org/2000/svg"></svg>', *HTML),
+    "escapes": _answer(PLAIN_PAGE + b"\x1b", *HTML),
+    "zeros": _answer("<!doctype html><meta name=robots content=noai>".encode("utf-16"), *HTML),
+    "empty": _answer(b"", *HTML),
+}
+_AT_ONCE = {"plain", "spaces", "marked", "silent meta", "missing"}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("name", _ANSWERS)
+def test_what_is_heard_at_once_is_what_is_heard(name: str, profile: str) -> None:
+    """INVARIANT: a page is told to be silent sooner only where listening to it would give the same."""
+    ears, answer = Ears(PROFILES[profile]), _ANSWERS[name]
+    at_once = ears.silent(answer.status, answer.headers, answer.body)
+    assert (at_once is not None) == (name in _AT_ONCE)
+    assert at_once in (None, ears.hear(answer))

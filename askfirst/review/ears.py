@@ -1,7 +1,8 @@
 """Listening to a response: what bears on rights is kept of it, and it may be let go of.
 
-A response that says nothing is recognized without looking into it twice: most are such. Nothing is judged here, and
-nothing is imported for it, because the processes that only read archives start with this.
+A response that says nothing is recognized without looking into it twice, and most of these, pages of which the bytes
+alone show it, without making an observation of them. Nothing is judged here, and nothing is imported for it, because
+the processes that only read archives start with this.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from askfirst.ports import Inspect
@@ -28,6 +30,8 @@ _WORDS: Final = re.compile(r"no|dis|tdm|licen|[^\x00-\x7f]", re.IGNORECASE)
 """One of these is in whatever refuses something of images; what is not ASCII may look like one."""
 _CHALLENGES: Final = frozenset({401, 402})
 _SILENT_PAGE: Final = Heard(media="text/html")
+# no work that holds metadata begins so, nor what is marked up as one
+_PAGES_BEGIN: Final = (b"<!", b"<h", b"<H", b"\n", b"\r", b" ", b"\t", b"\xef\xbb\xbf<!")
 _PLAIN: Final = Observation(
     document=Document(kind=Kind.RESPONSE, url="https://host.invalid/"),
     status=200,
@@ -57,10 +61,29 @@ class Ears:
         always = self.of_responses.to(_PLAIN)
         self._only_challenges = all(r.protocol == CHALLENGES for r in always)
         self._always = len(always)
+        self._heard_fields = frozenset(name for r in self.readers if Kind.RESPONSE in r.kinds for name in r.fields)
 
     def __reduce__(self) -> tuple[Callable[..., Ears], tuple[Policy, Callable[[Policy], Inspect] | None]]:
         assert self.can_be_sent
         return _ears, (self.policy, self._opens)
+
+    def silent(self, status: int | None, headers: Sequence[tuple[str, str]], body: bytes) -> Heard | None:
+        """What ``hear`` says of a response with a body, where that is nothing and can be told sooner; else None.
+
+        INVARIANT: it is HTML by its last Content-Type and begins as no work does that metadata is looked for in; it has
+        none of the fields that are read, and what it says is not its status; and its bytes show that it has no markup
+        that is read.
+        """
+        if not self._only_challenges or status in _CHALLENGES or not body.startswith(_PAGES_BEGIN):
+            return None
+        told = ""
+        for name, value in headers:
+            field = name.lower()
+            if field in self._heard_fields:
+                return None
+            if field == "content-type":
+                told = value
+        return _SILENT_PAGE if _is_html(told) and html.says_nothing(body) else None
 
     def hear(self, response: Observation, *, bodiless: bool = False) -> Heard:
         """What it says, with no more of its body than bears on rights."""
@@ -95,6 +118,12 @@ class Ears:
         if response.status in _CHALLENGES or not self._only_challenges:
             return False
         return len(self.of_responses.to(response)) == self._always
+
+
+@lru_cache(maxsize=512)
+def _is_html(value: str) -> bool:
+    """Whether a Content-Type without doubt says HTML."""
+    return "," not in value and value.partition(";")[0].strip(" \t").lower() == "text/html"
 
 
 def _sees_nothing(_response: Observation, _inside: Sequence[Observation]) -> Sequence[Observation]:

@@ -106,10 +106,7 @@ class Captures:
         if at is None:
             return InPart(reason="no-time", why="the log gives no time for it")
         try:
-            authority = authority_of(fetch.url)
-            spans = self._spans.get(authority)
-            if spans is None:
-                spans = self._spans[authority] = self._spans_of(str(origin_of(authority)))
+            spans = self._of_place(fetch.url)
         except UrlError as error:
             return InPart(reason="no-url", why=str(error))
         place = bisect_right(spans.starts, at) - 1
@@ -128,6 +125,18 @@ class Captures:
         return found
 
     # -- the spans of one origin ----------------------------------------------------------------------------------
+
+    def _of_place(self, url: str) -> _Spans:
+        """Those of the origin of a URL. Raises UrlError."""
+        end = url.find("/", 8)
+        # INVARIANT: a URL that begins as one did that was spelled as its origin is of the same origin
+        spans = self._spans.get(url[:end]) if end > 0 else None
+        if spans is None:
+            authority = authority_of(url)
+            spans = self._spans.get(authority)
+            if spans is None:
+                spans = self._spans[authority] = self._spans_of(str(origin_of(authority)))
+        return spans
 
     def _spans_of(self, origin: str) -> _Spans:
         starts = sorted(set(self._changes(origin)))

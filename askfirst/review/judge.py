@@ -57,10 +57,12 @@ class Judge:
     def judge(self, fetch: Fetch) -> Finding:
         """What is to be said of the fetch. Never raises on content."""
         known = self._known.before(fetch)
-        part = known if isinstance(known, InPart) else None
-        if isinstance(known, str):
-            part = InPart(why=known, reason="no-evidence")
-        observations = known if isinstance(known, tuple) else () if part is None else part.observations
+        part: InPart | None = None
+        if isinstance(known, tuple):
+            observations = known
+        else:
+            part = InPart(why=known, reason="no-evidence") if isinstance(known, str) else known
+            observations = part.observations
         try:
             standing, unlicensed = self._stand(fetch.url, observations)
         except UrlError as error:

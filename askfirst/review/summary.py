@@ -61,9 +61,12 @@ class Summary:
         stage = finding.stage
         self.reasons[outcome, stage, finding.reason] += 1
         self.tokens[finding.token or "", outcome] += 1
-        # what is no URL has no origin
-        with contextlib.suppress(UrlError):
-            self._authorities[authority_of(finding.fetch.url)] = None
+        url = finding.fetch.url
+        end = url.find("/", 8)
+        if end < 0 or url[:end] not in self._authorities:
+            # what is no URL has no origin
+            with contextlib.suppress(UrlError):
+                self._authorities[authority_of(url)] = None
         if outcome is Outcome.REFUSED:
             self.domains[finding.reason, registrable_domain(finding.fetch.url)] += 1
             if len(self.refused) < SHOWN:

@@ -114,6 +114,8 @@ class Scan:
         self._take = take
         self._most_bytes = Captures(ears.policy).most_bytes
         self._names: dict[str, str] = {}
+        self._last_told: str | None = None
+        self._last_at: datetime | None = None
         self.noted = Noted()
 
     def __iter__(self) -> Iterator[Held | Fault]:
@@ -189,29 +191,42 @@ class Scan:
         if not record.is_http_parsed:
             return Fault(where=where, what="holds no HTTP answer")
         http = record.http_headers
-        at, fields = _date(record), record.headers
+        at, fields = self._date(record), record.headers
         headers = http.astuples()
         undone = decoded(body, headers, most_bytes=MAX_BODY_BYTES)
+        ids = () if told is not None else _ids(record)
+        payload = fields.get(_PAYLOAD_DIGEST) if self._wanted.payloads and undone is not None else None
+        status = http.status_code
+        if undone and not is_revisit:
+            silent = self._ears.silent(status, headers, undone)
+            if silent is not None:
+                return Held(url, at, status, where, silent, ids, told or None, payload, None)
         response = Observation(
             document=Document(kind=Kind.RESPONSE, url=url, max_bytes=MAX_BODY_BYTES),
-            status=http.status_code,
+            status=status,
             headers=headers,
             body=undone or b"",
             truncated=length > MAX_BODY_BYTES or fields.get(_TRUNCATED) is not None,
             observed_at=at or _UNDATED,
         )
-        ids = () if told is not None else _ids(record)
         if is_revisit:
             named = fields.get(_PAYLOAD_DIGEST) or ""
             first = as_first(response)
-            return Held(url, at, response.status, where, UNHEARD, ids, told or None, named, first)
+            return Held(url, at, status, where, UNHEARD, ids, told or None, named, first)
         heard = self._ears.hear(response, bodiless=undone is None)
-        payload = fields.get(_PAYLOAD_DIGEST) if self._wanted.payloads and undone is not None else None
-        return Held(url, at, response.status, where, heard, ids, told or None, payload, None)
+        return Held(url, at, status, where, heard, ids, told or None, payload, None)
+
+    def _date(self, record: WarcRecord) -> datetime | None:
+        """When it was made, for records of the same second the same object: an archive is written in the order of
+        time."""
+        told = record.headers.get(_DATE)
+        if told is None or told != self._last_told:
+            self._last_told, self._last_at = told, _date(record, told)
+        return self._last_at
 
     def _capture(self, record: WarcRecord, url: str, *, is_revisit: bool) -> None:
         """Takes a capture of a well-known document; a failure to read it is one, too."""
-        at = _date(record)
+        at = self._date(record)
         if not record.is_http_parsed or at is None:
             return
         most = self._most_bytes(url) or MOST_ELSEWHERE_BYTES
@@ -294,9 +309,8 @@ def _url(record: WarcRecord) -> str:
     return url[1:-1] if url.startswith("<") and url.endswith(">") else url
 
 
-def _date(record: WarcRecord) -> datetime | None:
+def _date(record: WarcRecord, told: str | None) -> datetime | None:
     """When it was made; None for what is no time, such as one of the year 0."""
-    told = record.headers.get(_DATE)
     try:
         if told is not None and _in_seconds(told):
             return datetime.fromisoformat(told)  # what fastwarc says of it, sooner

@@ -4,7 +4,9 @@
    two processors need one more process.
 2. A process that ends costs nothing but time: what it had begun is read by another one.
 3. At most ``_AHEAD`` parts for each process are read and not yet asked for.
-4. They are new processes, because this one may have threads, which a fork would leave in the middle of what they do;
+4. Another process is asked for its next part before it has answered, because this one, which reads, may not come to
+   take the answer for a while: it would stand idle.
+5. They are new processes, because this one may have threads, which a fork would leave in the middle of what they do;
    and they do not run the caller's program again, as those of ``multiprocessing`` would, which may be any script. A
    thread for each waits for its answers.
 """
@@ -16,6 +18,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -30,6 +33,7 @@ READS_HERE: Final = True
 """Whether the process that asks reads although others could: tests have it wait for them."""
 
 _AHEAD: Final = 3
+_ASKED: Final = 2
 _PROGRAM: Final = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from askfirst.review.warc_reading import main; main()"
@@ -135,31 +139,34 @@ class Workers:
     # -- for the others, each in a thread -------------------------------------------------------------------------
 
     def _serve(self, other: subprocess.Popen[bytes]) -> None:
-        place: int | None = None
+        asked: deque[int] = deque()
         # it ended, or was ended from outside
         with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
             _ask(other, sys.path)
             _ask(other, (self._wanted, self._ears))
             _answer(other)
-            while (place := self._next()) is not None:
-                _ask(other, self._parts[place])
+            while True:
+                while len(asked) < _ASKED and (place := self._next(waits=not asked)) is not None:
+                    asked.append(place)
+                    _ask(other, self._parts[place])
+                if not asked:
+                    break
                 found = _answer(other)
                 assert found is not None
                 with self._change:
-                    self._found[place] = found
+                    self._found[asked.popleft()] = found
                     self._change.notify_all()
         with self._change:
             self._alive -= 1
-            if place is not None:
-                self._given_back.append(place)
+            self._given_back.extend(asked)
             self._change.notify_all()
 
-    def _next(self) -> int | None:
-        """A part to be read, once there is one; None when nothing is asked anymore."""
+    def _next(self, *, waits: bool) -> int | None:
+        """A part to be read; None when there is none, or, if it ``waits``, when nothing is asked anymore."""
         with self._change:
             while not self._is_over:
                 place = self._taken()
-                if place is not None:
+                if place is not None or not waits:
                     return place
                 self._change.wait()
         return None

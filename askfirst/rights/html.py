@@ -83,6 +83,7 @@ _SILENT_TAG: Final = re.compile(
         rf"|{_other_attributes('name|content')}{_S}++name{_S}*+={_S}*+(?:\"robots\"|'robots'){_S}++content{_S}*+={_S}*+"
         rf"(?:\"{_SILENT_RULES}\"|'{_SILENT_RULES}'){_S}*+/?>)"
     ).encode("ascii"),
+    re.IGNORECASE,
 )
 # a tag, attribute by attribute, as the tokenizer of the HTML standard has it
 # what follows an equals sign is a value: where its quote is never closed there is no tag
@@ -350,70 +351,129 @@ def _facts(observation: Observation) -> tuple[object, ...]:
 # -- the look, and metas ----------------------------------------------------------------------------------------------
 
 
+class _Marks(NamedTuple):
+    """What one cheap look over the bytes finds: how much of the page has to be parsed for metas (to the end of the last
+    tag that rule 2 does not rule out; 0 for none), and whether there may be license links and scripts."""
+
+    extent: int
+    links: bool
+    scripts: bool
+
+
+_UNMARKED: Final = _Marks(0, links=False, scripts=False)
+
+
+def says_nothing(body: bytes) -> bool:
+    """Whether the bytes alone show that a page says nothing, in whatever encoding it is: then ``is_silent`` holds for
+    every page with this body. False where that takes a closer look."""
+    return b"\x1b" not in body and b"\x00" not in body and _marks(body) == _UNMARKED
+
+
 def _look(observation: Observation) -> _Look:
     source = observation.body
     escaped = b"\x1b" in source
-    lowered, encoding, extent = None, None, None
+    marks = None
     # Without zeros and escapes the bytes of a tag are its letters in every encoding: no charset has to be found out.
     if not escaped and b"\x00" not in source:
-        lowered = source.lower()
-        extent = _extent(source, lowered)
-        if extent == 0:
-            return _Look((), links=_may_link(lowered), scripts=_may_script(lowered))
+        marks = _marks(source)
+        if not marks.extent:
+            return _Look((), links=marks.links, scripts=marks.scripts)
     encoding = _declared(observation)
     if escaped or encoding in _MANY_BYTES:
         source = _decoded(source, encoding or _guessed(source)).encode("utf-8", "replace")
-        encoding, extent, lowered = "utf-8", None, None
-    if lowered is None or extent is None:
-        lowered = source.lower()
-        extent = _extent(source, lowered)
-    return _Look(_metas(observation, source[:extent], encoding), links=_may_link(lowered), scripts=_may_script(lowered))
+        encoding, marks = "utf-8", None
+    marks = marks or _marks(source)
+    metas = _metas(observation, source[: marks.extent], encoding)
+    return _Look(metas, links=marks.links, scripts=marks.scripts)
+
+
+# Each look below begins with one character that pages have few of, and there are two of them: searching a copy in lower
+# case for each of the words takes half as long again.
+_STARTS: Final = re.compile(rb"<(?:[mM][eE][tT][aA]|([sS][cC][rR][iI][pP][tT]))")
+
+
+def _marks(source: bytes) -> _Marks:
+    """What looks like a tag inside another's attribute may end before that one does, so every end counts."""
+    extent = doubts = 0
+    first_script = -1
+    for found in _STARTS.finditer(source):
+        at = found.start()
+        if found.lastindex:
+            first_script = at if first_script < 0 else first_script
+        elif doubts <= _MAX_DOUBTS and _SILENT_TAG.match(source, at) is None:
+            doubts += 1
+            tag = _TAG.match(source, at) if doubts <= _MAX_DOUBTS else None
+            doubts = doubts if tag is not None else _MAX_DOUBTS + 1
+            extent = len(source) if tag is None else max(extent, tag.end())
+    scripts = first_script >= 0 and _may_script(source, first_script)
+    return _Marks(extent, links=_may_link(source), scripts=scripts)
 
 
 _REL: Final = re.compile(rb"rel[ \t\r\n\f]*+=[ \t\r\n\f]*+")
 _REL_BYTES: Final = 500
-_SPEAKING_WORDS: Final = (b"license", b"usageinfo", b"copyrightholder", b"conditionsofaccess")
+_LICENSES: Final = (b"license", b"terms-of-service")
+# the equals sign of a rel, or one after two spaces, before which a rel may stand; but not before one of the values that
+# every second page has
+_COMMON: Final = (
+    r"(?:stylesheet|(?:shortcut )?+icon|apple-touch-icon|manifest|canonical|alternate|preload|modulepreload|prefetch|"
+    r"preconnect|dns-prefetch|nofollow|noopener|noreferrer|external|sponsored|ugc|next|prev|tag|category|bookmark)"
+)
+_REL_SIGN: Final = re.compile(
+    (
+        rf"=(?<=[lL \t\r\n\f]=)(?:(?<=[rR][eE][lL]=)|(?<=[rR][eE][lL]{_S}=)|(?<={_S}{_S}=)){_S}*+"
+        rf"(?!\"{_COMMON}(?: {_COMMON}){{0,2}}+\"|'{_COMMON}(?: {_COMMON}){{0,2}}+')"
+    ).encode("ascii"),
+)
+_REL_SPACES: Final = 64
 
 
-def _may_link(lowered: bytes) -> bool:
+def _may_link(source: bytes) -> bool:
     """Whether some ``rel=`` is followed by one of the two words before its quote ends."""
-    places = 0
-    for word in (b"license", b"terms-of-service"):
-        # most pages have neither word, and looking forward finds that out sooner; what there is, is seen from behind
-        at = lowered.rfind(word) if word in lowered else -1
-        while at >= 0:
-            places += 1
-            near = (lowered, 0) if places > _MAX_DOUBTS else (lowered, max(0, at - _REL_BYTES - 100), at)
-            if any(_says_license(lowered, found.end()) for found in _REL.finditer(*near)):
+    for places, sign in enumerate(_REL_SIGN.finditer(source)):
+        if places == _MAX_DOUBTS:
+            return _may_link_anywhere(source.lower())
+        if _says_license(source[sign.end() : sign.end() + _REL_BYTES].lower(), 0):
+            before = source[max(0, sign.start() - _REL_SPACES) : sign.start()].rstrip(b" \t\r\n\f")
+            # after so many spaces it may be one
+            if len(before) < len(b"rel") or before[-3:].lower() == b"rel":
                 return True
-            if places > _MAX_DOUBTS:
-                return False
-            at = lowered.rfind(word, 0, at)
     return False
+
+
+def _may_link_anywhere(lowered: bytes) -> bool:
+    """The same where many an equals sign has to be looked at: most pages have neither word."""
+    if not any(word in lowered for word in _LICENSES):
+        return False
+    return any(_says_license(lowered, found.end()) for found in _REL.finditer(lowered))
 
 
 def _says_license(lowered: bytes, at: int) -> bool:
     quote = lowered[at : at + 1]
     value = lowered[at + 1 : at + _REL_BYTES] if quote in (b'"', b"'") else lowered[at : at + _REL_BYTES]
     value = value.partition(quote if quote in (b'"', b"'") else b">")[0]
-    return b"license" in value or b"terms-of-service" in value
+    return any(word in value for word in _LICENSES)
 
 
-def _may_script(lowered: bytes) -> bool:
-    # one look for what both types begin with, and on most pages no other
-    at = lowered.find(b"application/")
-    if at < 0:
-        return False
-    if lowered.find(b"application/rsl", at) >= 0:
-        return True
-    last = lowered.rfind(b"application/ld", at)
-    # from one end of a script to the next, so that every stretch is searched once
-    while 0 <= at <= last:
-        start = lowered.find(b"application/ld", at)
-        at = lowered.find(b"</script", start)
-        end = len(lowered) if at < 0 else at
-        if any(lowered.find(word, start, end) >= 0 for word in _SPEAKING_WORDS):
+_SPEAKING_WORDS: Final = (b"license", b"usageinfo", b"copyrightholder", b"conditionsofaccess")
+_DATA: Final = re.compile(
+    rb"/(?=[rRlL][sSdD])(?<=[aA][pP][pP][lL][iI][cC][aA][tT][iI][oO][nN]/)(?:[rR][sS][lL]|([lL][dD]))"
+)
+
+
+def _may_script(source: bytes, start: int) -> bool:
+    """Whether there is an RSL script, or between a type of JSON-LD and the end of its script one of the words; the
+    first script begins at ``start``."""
+    end = start
+    for found in _DATA.finditer(source, start):
+        if not found.lastindex:
             return True
+        # from one end of a script to the next, so that every stretch is searched once
+        if found.start() >= end:
+            close = _SCRIPT_END.search(source, found.start())
+            end = len(source) if close is None else close.start()
+            held = source[found.start() : end].lower()
+            if any(word in held for word in _SPEAKING_WORDS):
+                return True
     return False
 
 
@@ -432,24 +492,6 @@ def _speaking(found: tuple[Meta, ...]) -> tuple[Meta, ...]:
     while end and found[end - 1].name == "robots" and _silent_rules(found[end - 1].content):
         end -= 1
     return found[:end]
-
-
-def _extent(source: bytes, lowered: bytes) -> int:
-    """How much of the page has to be parsed: to the end of the last tag that rule 2 does not rule out; 0 for none.
-
-    What looks like a tag inside another's attribute may end before that one does, so every end counts.
-    """
-    extent = doubts = 0
-    at = lowered.rfind(b"<meta")
-    while at >= 0:
-        if _SILENT_TAG.match(lowered, at) is None:
-            doubts += 1
-            tag = _TAG.match(source, at)
-            if tag is None or doubts > _MAX_DOUBTS:
-                return len(source)
-            extent = max(extent, tag.end())
-        at = lowered.rfind(b"<meta", 0, at)
-    return extent
 
 
 def _found(text: str, *, permitting: bool = True) -> tuple[Meta, ...]:
