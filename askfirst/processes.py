@@ -6,14 +6,17 @@
 2. A process that ended, or could not be started, costs nothing but time: what it had begun is done here.
 3. What is asked and answered is pickled, between processes of our own and nobody else. Work is named by its function,
    so that is one of a module.
-4. There is no looking for reference cycles in them: who is asked to do a job makes results, and no circles.
+4. Most work makes results and no reference cycles, and then nobody looks for any there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
+import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections import deque
@@ -34,39 +37,42 @@ _PROGRAM: Final = (
 )
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple, Generic[R]):
     """What came of a job, or what was raised."""
 
-    found: object
+    found: R | None = None
     error: Exception | None = None
+
+    def get(self) -> R:
+        """What came of it. Raises what was raised."""
+        if self.error is not None:
+            raise self.error
+        return cast("R", self.found)
 
 
 class Other(Generic[J, R]):
-    """Another process, which does ``work``. Raises OSError when there is no room for it; asking it raises ``ENDED``."""
+    """Another process, which does ``work``; ``with_cycles``: that makes reference cycles, which are to be collected.
+    Raises OSError when there is no room for it; asking it raises ``ENDED``."""
 
-    def __init__(self, work: Callable[[J], R]) -> None:
-        if not sys.executable:
-            raise OSError("this interpreter does not know its own program")
-        # what it could not do is done by who asked, so its own words are of no use
-        self.process: Final = subprocess.Popen(  # noqa: S603  # ourselves
-            [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        self._work = work
-        self._is_ready = False
+    def __init__(self, work: Callable[[J], R], *, with_cycles: bool = False) -> None:
+        self.process: Final = launch()
+        self._greeting = (work, with_cycles)
 
     def get_ready(self) -> None:
-        """Returns when it has started and knows its work."""
-        if not self._is_ready:
-            self._tell(sys.path)
-            self._tell(self._work)
-            self._told()
-            self._is_ready = True
+        """Returns when it has started and knows its work: once, before it is asked."""
+        self._tell(sys.path)
+        self._tell(self._greeting)
+        self.answer()
 
-    def do(self, job: J) -> _Answer:
-        """What comes of a job."""
-        self.get_ready()
+    def ask(self, job: J) -> None:
+        """Returns when it is told of a job. It may be asked for another before it answers."""
         self._tell(job)
-        return self._told()
+
+    def answer(self) -> Answer[R]:
+        """What came of the first job that was not answered yet."""
+        assert self.process.stdout is not None
+        answer: Answer[R] = pickle.load(self.process.stdout)  # noqa: S301  # by our own program
+        return answer
 
     def end(self) -> None:
         """Ends it, whatever it is doing."""
@@ -86,29 +92,41 @@ class Other(Generic[J, R]):
         pickle.dump(what, self.process.stdin, pickle.HIGHEST_PROTOCOL)
         self.process.stdin.flush()
 
-    def _told(self) -> _Answer:
-        assert self.process.stdout is not None
-        answer: _Answer = pickle.load(self.process.stdout)  # noqa: S301  # by our own program
-        return answer
+
+def launch() -> subprocess.Popen[bytes]:
+    """Another process. What it could not do is done by who asked, so its own words are of no use. Raises OSError."""
+    if not sys.executable:
+        raise OSError(errno.ENOENT, "this interpreter does not know its own program")
+    return subprocess.Popen(  # noqa: S603  # ourselves
+        [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
 
 
 def main() -> None:
-    """What another process does: jobs, until nobody asks."""
-    gc.disable()
-    told, tell = sys.stdin.buffer, sys.stdout.buffer
-    work: Callable[[object], object] = pickle.load(told)  # noqa: S301  # by our own program
-    answer = _Answer(None)
-    while True:
-        pickle.dump(answer, tell, pickle.HIGHEST_PROTOCOL)
-        tell.flush()
-        try:
-            job: object = pickle.load(told)  # noqa: S301  # the same
-        except EOFError:
-            return
-        try:
-            answer = _Answer(work(job))
-        except Exception as error:  # noqa: BLE001  # raised again by who asked
-            answer = _Answer(None, error)
+    """What another process does: jobs, until nobody asks. What else is printed here goes to standard error, and an
+    interrupt ends it without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)
+        work, with_cycles = pickle.load(sys.stdin.buffer)  # noqa: S301  # by our own program
+        gc.freeze()
+        if with_cycles:
+            # looking for a few of them among all that is held takes its time
+            gc.set_threshold(50_000, 20, 100)
+        else:
+            gc.disable()
+        answer: Answer[object] = Answer()
+        while True:
+            pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
+            answers.flush()
+            try:
+                job: object = pickle.load(sys.stdin.buffer)  # noqa: S301  # the same
+            except EOFError:
+                return
+            try:
+                answer = Answer(work(job))
+            except Exception as error:  # noqa: BLE001  # raised again by who asked
+                answer = Answer(error=error)
 
 
 def in_order(
@@ -147,6 +165,7 @@ class _Others(Generic[J, R]):
         self._idle: SimpleQueue[Other[J, R] | None] = SimpleQueue()
         for place in range(count):
             self._idle.put(self._started[place] if place < len(self._started) else None)
+        self._ready: set[Other[J, R]] = set()
         self._threads = ThreadPoolExecutor(count)
         self._is_over = False
 
@@ -167,15 +186,15 @@ class _Others(Generic[J, R]):
 
     def _done(self, job: J) -> R:
         other = self._idle.get()
-        answer: _Answer | None = None
+        answer: Answer[R] | None = None
         if other is not None:
             with contextlib.suppress(*ENDED):
-                answer = other.do(job)
+                if other not in self._ready:
+                    other.get_ready()
+                    self._ready.add(other)
+                other.ask(job)
+                answer = other.answer()
         self._idle.put(None if answer is None else other)
         if answer is None and self._is_over:
             raise CancelledError
-        if answer is None:
-            return self._work(job)
-        if answer.error is not None:
-            raise answer.error
-        return cast("R", answer.found)
+        return self._work(job) if answer is None else answer.get()

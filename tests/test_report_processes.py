@@ -85,17 +85,17 @@ def test_a_process_that_is_killed_loses_nothing(
     """Whenever one is ended from outside, what it had to read is read here; so it is when all are."""
     killed: list[int] = []
     asked: list[Job] = []
-    do = processes.Other.do
+    ask = processes.Other.ask
 
-    def after_a_kill(other: processes.Other[Job, object], job: Job) -> object:
+    def after_a_kill(other: processes.Other[Job, object], job: Job) -> None:
         asked.append(job)
         if len(asked) > asked_before:
             other.process.kill()
             other.process.wait()
             killed.append(other.process.pid)
-        return do(other, job)
+        ask(other, job)
 
-    monkeypatch.setattr(processes.Other, "do", after_a_kill)
+    monkeypatch.setattr(processes.Other, "ask", after_a_kill)
     assert files(write_report(out, tmp_path, now=NOW, workers=2)) == here
     assert len(set(killed)) == len(killed) == 2
     assert len(asked) == asked_before + 2

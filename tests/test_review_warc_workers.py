@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from askfirst import processes
 from askfirst.ports import SettingsError
 from askfirst.review import warc as warc_module
 from askfirst.review import warc_workers
@@ -52,7 +53,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_room() -> subprocess.Popen[bytes]:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(warc_workers, "start", no_room)
+    monkeypatch.setattr(processes, "launch", no_room)
 
 
 @pytest.fixture(params=["once", "twice"])
@@ -282,18 +283,18 @@ def test_a_process_that_is_killed_costs_nothing_but_time(tmp_path: Path, monkeyp
     paths = _some(tmp_path, 9)
     wanted = told(paths, 1)
     started: list[subprocess.Popen[bytes]] = []
-    start = warc_workers.start
+    launch = processes.launch
     here: list[str] = []
 
     def noted() -> subprocess.Popen[bytes]:
-        started.append(start())
+        started.append(launch())
         return started[-1]
 
     def read_here(part: Archive, wanted: Wanted, ears: Ears) -> Part:
         here.append(part.name)
         return read_part(part, wanted, ears)
 
-    monkeypatch.setattr(warc_workers, "start", noted)
+    monkeypatch.setattr(processes, "launch", noted)
     monkeypatch.setattr(warc_workers, "read_part", read_here)
     monkeypatch.setattr(warc_workers, "READS_HERE", False)
     ears, captures = Ears(OPT_OUT), Captures(OPT_OUT)
@@ -317,13 +318,13 @@ def test_no_process_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """Whoever stops in the middle of a long input leaves no process behind."""
     monkeypatch.setattr(warc_module, "READ_TWICE_BYTES", 0)
     started: list[subprocess.Popen[bytes]] = []
-    start = warc_workers.start
+    launch = processes.launch
 
     def noted() -> subprocess.Popen[bytes]:
-        started.append(start())
+        started.append(launch())
         return started[-1]
 
-    monkeypatch.setattr(warc_workers, "start", noted)
+    monkeypatch.setattr(processes, "launch", noted)
     paths = _some(tmp_path, 10)
     source, _size = warcs(
         paths, Captures(OPT_OUT), Ears(OPT_OUT), needs_agent=True, read=lambda _bytes: None, workers=3
@@ -349,7 +350,7 @@ def test_what_is_no_archive_is_the_operators_mistake_wherever_it_is_read(
 
 def test_ears_that_cannot_be_sent_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What inspects with an object of this process reads in this process alone."""
-    monkeypatch.setattr(warc_workers, "start", _never)
+    monkeypatch.setattr(processes, "launch", _never)
     path = archive(tmp_path / "a.warc.gz", *_exchanges(random.Random(1), 40))
     ears = Ears(OPT_OUT, inspect=lambda _response, _inside: ())
     source, _size = warcs([path], Captures(OPT_OUT), ears, needs_agent=True, read=lambda _bytes: None, workers=2)

@@ -6,23 +6,21 @@
 3. At most ``_AHEAD`` parts for each process are read and not yet asked for.
 4. Another process is asked for its next part before it has answered, because this one, which reads, may not come to
    take the answer for a while: it would stand idle.
-5. They are new processes, because this one may have threads, which a fork would leave in the middle of what they do;
-   and they do not run the caller's program again, as those of ``multiprocessing`` would, which may be any script. A
-   thread for each waits for its answers.
+5. They are processes of ``askfirst.processes``. A thread for each waits for its answers.
 """
 
 from __future__ import annotations
 
 import contextlib
-import pickle
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from askfirst.ports import SettingsError
+from askfirst.processes import ENDED, Answer, Other
+from askfirst.review import warc_reading
 from askfirst.review.ears import Ears
 from askfirst.review.warc_reading import Part, read_part
 from askfirst.review.warc_records import Archive
@@ -34,10 +32,7 @@ READS_HERE: Final = True
 
 _AHEAD: Final = 3
 _ASKED: Final = 2
-_PROGRAM: Final = (
-    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from askfirst.review.warc_reading import main; main()"
-)
+_Reader = Other[Archive, Part]
 
 
 class Workers:
@@ -51,24 +46,25 @@ class Workers:
         self._parts = parts
         self._wanted = wanted
         self._ears = ears
-        self._count = min(workers, MOST_WORKERS, len(parts)) if sys.executable else 1
+        self._count = min(workers, MOST_WORKERS, len(parts))
         self._left_out = left_out
         # what follows is shared with the threads, under this lock
         self._change = threading.Condition()
         self._index = 0
         self._following = 0
         self._given_back: list[int] = []
-        self._found: dict[int, Part | Exception] = {}
+        self._found: dict[int, Answer[Part]] = {}
         self._alive = 0
         self._is_over = False
 
     def __iter__(self) -> Iterator[tuple[int, Part | None]]:
         """Each part's index and what was found in it. Raises SettingsError."""
-        others: list[subprocess.Popen[bytes]] = []
+        others: list[_Reader] = []
         threads: list[threading.Thread] = []
         try:
             with contextlib.suppress(OSError):  # where there is no room for them this one reads everything
-                others.extend(start() for _ in range(self._count - 1))
+                read = partial(warc_reading.read_part, wanted=self._wanted, ears=self._ears)
+                others.extend(Other(read, with_cycles=True) for _ in range(self._count - 1))
             self._alive = len(others)
             threads += [threading.Thread(target=self._serve, args=(other,), daemon=True) for other in others]
             for thread in threads:
@@ -79,11 +75,11 @@ class Workers:
                 self._is_over = True
                 self._change.notify_all()
             for other in others:
-                other.kill()
+                other.end()
             for thread in threads:
                 thread.join()
             for other in others:
-                _close(other)
+                other.close()
 
     # -- in this process ------------------------------------------------------------------------------------------
 
@@ -108,19 +104,17 @@ class Workers:
                 if found is None and place is None:
                     self._change.wait()
                     continue
-            if isinstance(found, Exception):
-                raise found
             if found is not None:
-                return found
+                return found.get()
             assert place is not None
             self._read_here(place)
 
     def _read_here(self, place: int) -> None:
-        found: Part | Exception
+        found: Answer[Part]
         try:
-            found = read_part(self._parts[place], self._wanted, self._ears)
+            found = Answer(read_part(self._parts[place], self._wanted, self._ears))
         except SettingsError as error:
-            found = error
+            found = Answer(error=error)
         with self._change:
             self._found[place] = found
 
@@ -138,21 +132,18 @@ class Workers:
 
     # -- for the others, each in a thread -------------------------------------------------------------------------
 
-    def _serve(self, other: subprocess.Popen[bytes]) -> None:
+    def _serve(self, other: _Reader) -> None:
         asked: deque[int] = deque()
         # it ended, or was ended from outside
-        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
-            _ask(other, sys.path)
-            _ask(other, (self._wanted, self._ears))
-            _answer(other)
+        with contextlib.suppress(*ENDED):
+            other.get_ready()
             while True:
                 while len(asked) < _ASKED and (place := self._next(waits=not asked)) is not None:
                     asked.append(place)
-                    _ask(other, self._parts[place])
+                    other.ask(self._parts[place])
                 if not asked:
                     break
-                found = _answer(other)
-                assert found is not None
+                found = other.answer()
                 with self._change:
                     self._found[asked.popleft()] = found
                     self._change.notify_all()
@@ -170,31 +161,3 @@ class Workers:
                     return place
                 self._change.wait()
         return None
-
-
-def start() -> subprocess.Popen[bytes]:
-    """Another process. What it could not do is done here, so its own words are of no use."""
-    return subprocess.Popen(  # noqa: S603  # ourselves
-        [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-
-
-def _ask(other: subprocess.Popen[bytes], asked: object) -> None:
-    assert other.stdin is not None
-    pickle.dump(asked, other.stdin, pickle.HIGHEST_PROTOCOL)
-    other.stdin.flush()
-
-
-def _answer(other: subprocess.Popen[bytes]) -> Part | Exception | None:
-    assert other.stdout is not None
-    answer: Part | Exception | None = pickle.load(other.stdout)  # noqa: S301  # by our own program
-    return answer
-
-
-def _close(other: subprocess.Popen[bytes]) -> None:
-    assert other.stdin is not None
-    assert other.stdout is not None
-    with contextlib.suppress(OSError):  # what nobody reads anymore
-        other.stdin.close()
-    other.stdout.close()
-    other.wait()
