@@ -96,6 +96,8 @@ class AppendedFile:
             is_first = self._synced_bytes == 0
             self._syncing.acquire()
         try:
+            if self._unsynced is not None:  # by the one that was waited for
+                raise self._unsynced
             os.fdatasync(file)
             if is_first:
                 sync_folder(self.path.parent)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import logging
 import os
 import pickle
 import signal
@@ -30,6 +31,7 @@ from typing import Final, Generic, NamedTuple, Self, TypeVar, cast
 J = TypeVar("J")
 R = TypeVar("R")
 
+_LOGGER = logging.getLogger(__name__)
 ENDED: Final = (OSError, EOFError, pickle.UnpicklingError)
 """What asking a process raises that ended, or was ended from outside."""
 _PROGRAM: Final = (
@@ -187,14 +189,17 @@ class _Others(Generic[J, R]):
     def _done(self, job: J) -> R:
         other = self._idle.get()
         answer: Answer[R] | None = None
-        if other is not None:
-            with contextlib.suppress(*ENDED):
+        try:
+            if other is not None:
                 if other not in self._ready:
                     other.get_ready()
                     self._ready.add(other)
                 other.ask(job)
                 answer = other.answer()
-        self._idle.put(None if answer is None else other)
+        except Exception as error:  # noqa: BLE001  # it ended, or what it said cannot be read: it is not asked again
+            _LOGGER.debug("a process is not asked again: %s", error)
+        finally:
+            self._idle.put(None if answer is None else other)
         if answer is None and self._is_over:
             raise CancelledError
         return self._work(job) if answer is None else answer.get()

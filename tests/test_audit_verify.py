@@ -12,6 +12,7 @@ import pytest
 from askfirst.audit.differences import Change, What, changes
 from askfirst.audit.fingerprints import Fingerprints
 from askfirst.audit.verify import verify
+from askfirst.edges.decision_log import MerkleLog
 from askfirst.gate import utc_now
 from askfirst.ledger.checkpoints import Checkpoint, Head, read_notes
 from askfirst.ledger.keys import KeyFolder
@@ -344,3 +345,40 @@ def test_fingerprints_beyond_memory() -> None:
     assert prints.missing(some) == set()
     assert prints.missing({bytes(16), b"x" * 16}) == {b"x" * 16}
     prints.close()
+
+
+def test_a_run_that_only_a_kept_checkpoint_knows(out: Path) -> None:
+    """Where all that was signed of a run is gone, and the manifest's lines about it, a note from earlier still tells."""
+    kept = read_notes(t.only(out, NOTES).read_bytes())[-1]
+    for path in [*out.glob("decisions/*"), *out.glob("checkpoints/*"), *out.glob("leaves/*"), *out.glob("items*")]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (out / "decisions").mkdir(exist_ok=True)
+    manifest = out / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes().splitlines(keepends=True)[0])
+    found = verify(out, keys=[KEY.verifier], checkpoint=kept)
+    assert (
+        "decisions/" + kept.split(b"\n")[0].decode().partition("/")[2],
+        "is missing: 60 decisions of it were signed",
+    ) in [(finding.place, finding.what) for finding in found.findings]
+
+
+async def test_a_run_that_others_saw_cannot_be_taken_away(whole: Path, tmp_path: Path) -> None:
+    """Checkpoints know the manifest's last line: a run that was listed beside another is missed, though every line about
+    it was cut off, and the line about the other's end with them."""
+    line = t.only(whole, LINES).read_bytes().splitlines()[0]
+    out = tmp_path / "out"
+    logs = [MerkleLog(out, run=run, key=KEY, clock=utc_now) for run in ("a", "b")]
+    for log in logs:
+        await log.append(line)
+    for log in logs:
+        log.close()
+    assert not [finding for finding in verify(out).findings if "manifest" in finding.place]
+    manifest = out / "manifest.jsonl"
+    told = manifest.read_bytes().splitlines(keepends=True)
+    assert [b'"event":"opened"' in entry for entry in told] == [True, True, False, False]
+    for path in [*out.rglob("b.*")]:
+        path.unlink()
+    manifest.write_bytes(told[0])
+    assert ("manifest.jsonl", "lacks a line that was there when a checkpoint of a was signed: it was cut off") in [
+        (finding.place, finding.what) for finding in verify(out).findings
+    ]

@@ -465,6 +465,13 @@ def test_an_excerpt_keeps_license_links_and_scripts(text: str, content_type: str
     assert all(len(group) > 1 for group in elements(whole).renditions)
 
 
+@pytest.mark.parametrize("filler", ["x", "é", "漢", "😀"])
+def test_a_license_far_behind_in_a_rel_is_found(filler: str) -> None:
+    """As far as a rel is read, however many bytes its characters take."""
+    found = elements(page(f'<link rel="{filler * 490} license" href="https://h.example/l">')).license_links
+    assert [link.href for link in found] == ["https://h.example/l"]
+
+
 @settings(max_examples=600, deadline=None)
 @given(text=_LICENSE_PAGES)
 def test_the_look_finds_what_a_parse_finds(text: str) -> None:

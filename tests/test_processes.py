@@ -80,6 +80,32 @@ def test_what_the_work_raises_is_raised_at_its_place() -> None:
         next(given)
 
 
+class _NoPickleError(Exception):
+    def __init__(self, *, number: int) -> None:
+        super().__init__(number)
+
+
+def fail_so_that_it_cannot_be_told(number: int) -> int:
+    raise _NoPickleError(number=number)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_cannot_be_told_is_raised_here(workers: int) -> None:
+    """An error that does not come back out of a pickle ends the process's work, and is met again by who asked."""
+    with pytest.raises(_NoPickleError):
+        list(in_order(fail_so_that_it_cannot_be_told, JOBS, workers=workers, ahead=2))
+
+
+def print_and_square(number: int) -> int:
+    os.write(1, b"cos\n")
+    return square(number)
+
+
+def test_what_the_work_prints_disturbs_nobody() -> None:
+    """It goes where nobody reads it."""
+    assert list(in_order(print_and_square, JOBS, workers=2, ahead=2)) == [square(number) for number in JOBS]
+
+
 def test_who_stops_asking_leaves_no_process() -> None:
     """They are ended with the iteration."""
     given = in_order(of_process, JOBS, workers=2, ahead=2)

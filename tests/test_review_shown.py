@@ -90,6 +90,43 @@ def test_the_last_word_of_a_page_counts(tmp_path: Path) -> None:
     assert [one.outcome for one in found if one.fetch.url == SHOWN] == [Outcome.REFUSED]
 
 
+TWIN = "https://museum.example/1?utm=x"
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        Exchange(url=GALLERY, body=b"", minutes=2, kind="revisit", more=[("WARC-Payload-Digest", "sha1:ELSEWHERE")]),
+        Exchange(url=GALLERY, body=b"", minutes=2),
+        page(b"", SHOWN, minutes=2, status="206 Partial Content"),
+        page(b"", SHOWN, minutes=2, status="503 Down"),
+        page(b"", SHOWN, minutes=2, more=[("WARC-Truncated", "length")]),
+        page(b"", SHOWN, minutes=2, fields=(("Content-Type", "text/html"), ("Content-Encoding", "unheard-of"))),
+        page(b"", SHOWN, minutes=2, url=TWIN),
+    ],
+    ids=["a body elsewhere", "no body", "a part", "an error", "cut short", "a coding", "another address"],
+)
+def test_what_is_no_whole_page_takes_nothing_back(tmp_path: Path, later: Exchange) -> None:
+    """What could not be heard says nothing of what was said before."""
+    found, faults = review(
+        archive(tmp_path / "crawl.warc.gz", *RULES, page(NOIMAGEAI, SHOWN), later, picture(minutes=9))
+    )
+    assert faults == []
+    assert [one.outcome for one in found if one.fetch.url == SHOWN] == [Outcome.REFUSED]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (0, 2, 1)])
+def test_a_twin_with_the_same_bytes_changes_nothing(tmp_path: Path, order: tuple[int, int, int]) -> None:
+    """A page that was not sent again has its own images, wherever else in the file the same bytes stand."""
+    first = page(NOIMAGEAI, SHOWN, minutes=1)
+    digest = ("WARC-Payload-Digest", f"sha1:{base64.b32encode(hashlib.sha1(first.body).digest()).decode()}")
+    again = Exchange(url=GALLERY, body=b"", minutes=3, kind="revisit", more=[digest])
+    pages = [first, page(NOIMAGEAI, SHOWN, minutes=-3_000, url=TWIN), again]
+    exchanges = [*(pages[place] for place in order), picture(minutes=4)]
+    found, _ = review(archive(tmp_path / "crawl.warc.gz", *RULES, *exchanges))
+    assert [one.outcome for one in found if one.fetch.url == SHOWN] == [Outcome.REFUSED]
+
+
 def test_a_field_speaks_of_images_too(tmp_path: Path) -> None:
     """X-Robots-Tag on the page, to everybody and to the crawler by its name, and not to another one."""
     html = ("Content-Type", "text/html")

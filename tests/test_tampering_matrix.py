@@ -687,7 +687,7 @@ def _gone_cases() -> Iterator[Case]:
         ("sealed decisions", SEALED, ("decisions/RUN0 (leaves 0 to 31): a segment is missing",)),
         ("middle decisions", SECOND, (PACKED.gone(32, 32),)),
         ("last decisions", LAST, (SEQUENCES[1].gone(32, 19),)),
-        ("decisions", LATER, ("decisions/RUN1: is missing: manifest.jsonl lists the run",)),
+        ("decisions", LATER, ("decisions/RUN1: is missing: 60 decisions of it were signed",)),
         ("evidence", WARC, ("evidence/RUN0.warc: is missing: checkpoints signed 49 records of evidence",)),
         ("items", ITEMS, ("items/RUN0.jsonl: is missing: checkpoints signed 29 lines of items",)),
         ("kept bytes", KEPT, ("items/RUN0.jsonl line 1 (leaf 0): warc/RUN0.warc.gz at byte * cannot be read",)),

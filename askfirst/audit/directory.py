@@ -26,7 +26,7 @@ from askfirst.ledger.keys import Rotation
 from askfirst.ledger.manifest import FILE_NAME, Entry, read_entries
 from askfirst.ledger.notes import NoteError, Verifier
 from askfirst.ports import SettingsError
-from askfirst.rights.wire import canonical
+from askfirst.rights.wire import canonical, digest
 from askfirst.sealed import Sealed
 from askfirst.segments import segments as segment_paths
 
@@ -154,6 +154,10 @@ class Directory:
     def manifest(self) -> list[tuple[int, Entry | str]]:
         """Line number and entry of each line of the manifest, or what is wrong with it. Raises OSError."""
         return list(read_entries(_bytes_of(self.out / FILE_NAME)))
+
+    def manifest_digests(self) -> set[str]:
+        """The digests of its lines. Raises OSError."""
+        return {digest(line) for line in _bytes_of(self.out / FILE_NAME).splitlines()}
 
     def public_keys(self) -> list[tuple[Path, Verifier | str]]:
         """The public keys that the directory names, or what is wrong with one. Raises OSError."""

@@ -15,7 +15,6 @@ from typing import BinaryIO
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from askfirst.audit.directory import Directory
@@ -23,6 +22,7 @@ from askfirst.audit.findings import Verification
 from askfirst.audit.fingerprints import Fingerprints, fingerprint
 from askfirst.audit.segment_scan import id_fingerprint, kept_fingerprint
 from askfirst.audit.signed import SignedRun
+from askfirst.audit.table_statistics import wrong_statistics
 from askfirst.items import TABLE_NAME, Item, Withdrawal, line_of, read_items
 
 _MOST_HEAD_BYTES = 1 << 20
@@ -112,7 +112,7 @@ class KeptItems:
         rows = _rows_of(path)
         try:
             for where, what in wrong_statistics(path):
-                self._told.find(f"{TABLE_NAME} {where}", what)
+                self._told.find(f"{TABLE_NAME}{where}", what)
             if not ended:
                 held = Fingerprints()
                 held.add(fingerprint(line) for line in self._every_item_line())
@@ -140,25 +140,6 @@ class KeptItems:
 
 _item = msgspec.json.Decoder(Item)
 _withdrawal = msgspec.json.Decoder(Withdrawal)
-
-
-def wrong_statistics(path: Path) -> Iterator[tuple[str, str]]:
-    """Row groups and columns of a Parquet file whose noted range is not that of their values: a reader that filters
-    passes them over. Raises what Arrow raises."""
-    with pq.ParquetFile(path) as table:
-        for number in range(table.num_row_groups):
-            described = table.metadata.row_group(number)
-            for place in range(described.num_columns):
-                column = described.column(place)
-                noted = column.statistics
-                if noted is None or "." in column.path_in_schema:
-                    continue  # none, or of a list, by which no reader filters
-                values = table.read_row_group(number, columns=[column.path_in_schema]).column(0)
-                real = pc.min_max(values)
-                differs = noted.has_min_max and (noted.min, noted.max) != (real["min"].as_py(), real["max"].as_py())
-                if differs or (noted.has_null_count and noted.null_count != values.null_count):
-                    where = f"row group {number + 1}, column {column.path_in_schema}"
-                    yield where, "its statistics are not those of its values, which misleads readers that filter"
 
 
 def _rows_of(path: Path) -> Iterator[bytes]:

@@ -84,6 +84,13 @@ class Signatures:
             self._told.find(self._directory.name_of(path), "truncated: it does not end with an empty line")
         self._read_manifest()
 
+    def check_there(self) -> None:
+        """Whether each run has decisions that was signed with some."""
+        for name, one in self.runs.items():
+            held = max(one.covered("decisions"), 0 if one.closed is None else one.closed.size or 0)
+            if held and not one.run.segments:
+                self._told.find(f"decisions/{name}", f"is missing: {held} decisions of it were signed")
+
     def check_times(self, time_roots: bytes | None) -> None:
         """Holds checkpoints against one another and against time stamps. ``time_roots``: PEM of authorities. Raises
         OSError."""
@@ -182,13 +189,22 @@ class Signatures:
                 one.closed = entry
         for name, one in self.runs.items():
             self._check_listed(name, one, is_there=bool(entries) or bool(one.notes))
+        if not any(isinstance(entry, str) for _, entry in entries):
+            self._check_length()
+
+    def _check_length(self) -> None:
+        """Whether each line is there that was the last when a checkpoint was signed."""
+        lines = self._directory.manifest_digests()
+        for name, one in self.runs.items():
+            if any(checkpoint.manifest not in lines for checkpoint in one.checkpoints if checkpoint.manifest):
+                self._told.find(
+                    FILE_NAME, f"lacks a line that was there when a checkpoint of {name} was signed: it was cut off"
+                )
+                return
 
     def _check_listed(self, name: str, one: SignedRun, *, is_there: bool) -> None:
         if one.opened is None and is_there:
             self._told.find(FILE_NAME, f"does not list the run {name}")
-        held = max(one.covered("decisions"), 0 if one.closed is None else one.closed.size or 0)
-        if one.opened is not None and not one.run.segments and held:
-            self._told.find(f"decisions/{name}", f"is missing: {FILE_NAME} lists the run")
         last = one.notes[-1] if one.notes else b""
         closed = one.closed
         if closed is None:

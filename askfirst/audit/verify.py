@@ -92,6 +92,7 @@ class _Verifying:
             signed.read()
             if checkpoint is not None:
                 signed.read_kept(checkpoint)
+            signed.check_there()
             signed.check_times(time_roots)
             self._check_scanned(signed.runs)
             for one in signed.runs.values():

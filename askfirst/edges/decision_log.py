@@ -34,7 +34,7 @@ from pathlib import Path
 from askfirst.appended import AppendedFile, run_file
 from askfirst.ledger.checkpoints import Checkpoint, Head
 from askfirst.ledger.growing import GrowingTree
-from askfirst.ledger.manifest import CLOSED, FILE_NAME, OPENED, Entry, append_entry, write_whole
+from askfirst.ledger.manifest import CLOSED, FILE_NAME, OPENED, Entry, append_entry, last_digest, write_whole
 from askfirst.ledger.merkle import leaf_hash
 from askfirst.ledger.notes import SigningKey
 from askfirst.lookup import RollingIndex, decision_of_item
@@ -295,6 +295,7 @@ class MerkleLog:
             items=items,
             at=self._clock(),
             previous=self._last_note,
+            manifest=last_digest(self._out / FILE_NAME),
             end=end,
         ).signed(self._key)
         path = self._out / "checkpoints" / f"{self._run}.notes"

@@ -1,8 +1,8 @@
 """Checkpoints (C2SP tlog-checkpoint) of a run's three trees, as the text of a signed note.
 
 The first three lines are the standard's: origin, size and root of the tree of decisions. Extension lines follow: the
-trees of evidence and of kept items, the time, the digest of the run's checkpoint before this one, and ``end`` on the
-last one of a run that ended in order.
+trees of evidence and of kept items, the time, the digest of the run's checkpoint before this one, the digest of the
+manifest's last line, and ``end`` on the last one of a run that ended in order.
 
 1. INVARIANT: one text, one checkpoint: ``parse(c.text()) == c``, and a text that reads the same is the same.
 2. house: the origin is ``<key name>/<run>``. The standard would have a key for each origin; our keys sign the logs of
@@ -43,6 +43,7 @@ class Checkpoint:
     items: Head
     at: datetime
     previous: str = ""
+    manifest: str = ""
     end: bool = False
 
     def text(self) -> str:
@@ -53,6 +54,7 @@ class Checkpoint:
             f"items {self.items.size} {_encoded(self.items.root)}\n"
             f"at {timestamp(self.at)}\n"
             + (f"previous {self.previous}\n" if self.previous else "")
+            + (f"manifest {self.manifest}\n" if self.manifest else "")
             + ("end\n" if self.end else "")
         )
 
@@ -74,7 +76,8 @@ class Checkpoint:
                 evidence=_head(*_extension(evidence, "evidence")),
                 items=_head(*_extension(items, "items")),
                 at=parse_timestamp(at.removeprefix("at ")),
-                previous=more[0].removeprefix("previous ") if more[0].startswith("previous ") else "",
+                previous=_told(more, "previous "),
+                manifest=_told(more, "manifest "),
                 end=more[-2:] == ["end", ""],
             )
         except (ValueError, TypeError, IndexError):
@@ -127,6 +130,10 @@ def _extension(line: str, name: str) -> tuple[str, str]:
     if said != name:
         raise ValueError(line)
     return size, root
+
+
+def _told(lines: list[str], name: str) -> str:
+    return next((line.removeprefix(name) for line in lines if line.startswith(name)), "")
 
 
 def _encoded(root: bytes) -> str:

@@ -1,8 +1,8 @@
 """``OUT/manifest.jsonl``: every log of an output directory, opened and closed, in signed lines that are chained.
 
 1. Each line holds the digest of the line before it and a signature over itself, so that none can be taken out, put in
-   or changed without its showing. What was cut off at the end shows only to who knows of it: from a later checkpoint,
-   or from another copy.
+   or changed without its showing. Checkpoints hold the digest of the last line that was there, so what was cut off at
+   the end shows, but for what came after the last of them.
 2. Workers of several processes append to it under a lock of the file. A line that was torn by a power cut was never
    acknowledged, and is cut off by the next that is written.
 """
@@ -26,6 +26,7 @@ from askfirst.rights.wire import Json, canonical, digest, parse_timestamp, times
 FILE_NAME = "manifest.jsonl"
 OPENED = "opened"
 CLOSED = "closed"
+_MOST_LINE_BYTES = 65_536
 
 
 class _Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +72,17 @@ def append_entry(path: Path, entry: Entry, key: SigningKey) -> None:
             raise
     finally:
         os.close(file)
+
+
+def last_digest(path: Path) -> str:
+    """The digest of the last whole line; empty where there is none, or no manifest. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_LINE_BYTES))
+            line = file.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
+    except FileNotFoundError:  # it was taken away, and is made again with the next run
+        return ""
+    return digest(line) if line else ""
 
 
 def read_entries(told: bytes) -> Iterator[tuple[int, Entry | str]]:

@@ -70,6 +70,7 @@ class Warcs:
         self._agents: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._payloads: dict[str, Heard] = {}
+        self._pages: dict[tuple[str, str], tuple[str, ...]] = {}
         self._shown = Shown(captures.max_age)
         self._bodies: dict[str, bytes] = {}
         self._revisited: list[tuple[str, Observation]] = []
@@ -136,6 +137,8 @@ class Warcs:
         """What a body said, for those that refer to it."""
         if isinstance(one, Held) and one.revisit is None and one.payload is not None:
             self._payloads[one.payload] = one.heard
+            if one.heard.shows:
+                self._pages[one.payload, one.url] = one.heard.shows
 
     def _note_shown(self, one: Held | Fault) -> None:
         """What a page says of its images, for those that it shows."""
@@ -145,7 +148,8 @@ class Warcs:
                 self._shown.note(heard.seen[0], heard.shows)
 
     def _note_look(self, one: Held | Fault) -> None:
-        if isinstance(one, Held) and one.at is not None and one.status is not None and 200 <= one.status < 300:
+        """A page as it was all there takes back what it said before; a revisit says the same again."""
+        if isinstance(one, Held) and one.at is not None and one.is_whole:
             self._shown.note_look(one.url, one.at)
 
     def _heard(self, held: Held) -> Heard:
@@ -186,8 +190,8 @@ class Warcs:
             )
             for seen in body.seen
         )
-        is_page_again = bool(body.seen) and body.seen[0].document.url == answer.document.url
-        shows = body.shows if is_page_again else ()  # elsewhere the same words lead to other images
+        # at another address the same words lead to other images
+        shows = self._pages.get((payload, answer.document.url), ())
         return Heard(media=body.media or own.media, seen=bodies or fields, shows=shows)
 
     # -- reading --------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ _UNDATED: Final = datetime(1, 1, 1, tzinfo=UTC)
 class Held(NamedTuple):
     """A fetch whose agent may be told elsewhere. ``ids`` are the records it belongs to; ``payload`` is the digest of
     its body, to which others may refer; ``revisit`` is the answer, with no body, of one whose own body is elsewhere,
-    under ``payload``."""
+    under ``payload``; ``is_whole``: all of its body is here."""
 
     url: str
     at: datetime | None
@@ -71,6 +71,7 @@ class Held(NamedTuple):
     user_agent: str | None
     payload: str | None
     revisit: Observation | None
+    is_whole: bool = False
 
 
 class Capture(NamedTuple):
@@ -197,16 +198,18 @@ class Scan:
         ids = () if told is not None else _ids(record)
         payload = fields.get(_PAYLOAD_DIGEST) if self._wanted.payloads and undone is not None else None
         status = http.status_code
+        truncated = length > MAX_BODY_BYTES or fields.get(_TRUNCATED) is not None
+        is_whole = bool(undone) and status == 200 and not truncated
         if undone and not is_revisit:
             silent = self._ears.silent(status, headers, undone)
             if silent is not None:
-                return Held(url, at, status, where, silent, ids, told or None, payload, None)
+                return Held(url, at, status, where, silent, ids, told or None, payload, None, is_whole)
         response = Observation(
             document=Document(kind=Kind.RESPONSE, url=url, max_bytes=MAX_BODY_BYTES),
             status=status,
             headers=headers,
             body=undone or b"",
-            truncated=length > MAX_BODY_BYTES or fields.get(_TRUNCATED) is not None,
+            truncated=truncated,
             observed_at=at or _UNDATED,
         )
         if is_revisit:
@@ -214,7 +217,7 @@ class Scan:
             first = as_first(response)
             return Held(url, at, status, where, UNHEARD, ids, told or None, named, first)
         heard = self._ears.hear(response, bodiless=undone is None)
-        return Held(url, at, status, where, heard, ids, told or None, payload, None)
+        return Held(url, at, status, where, heard, ids, told or None, payload, None, is_whole)
 
     def _date(self, record: WarcRecord) -> datetime | None:
         """When it was made, for records of the same second the same object: an archive is written in the order of

@@ -410,7 +410,8 @@ def _marks(source: bytes) -> _Marks:
 
 
 _REL: Final = re.compile(rb"rel[ \t\r\n\f]*+=[ \t\r\n\f]*+")
-_REL_BYTES: Final = 500
+_REL_CHARS: Final = 500
+_REL_BYTES: Final = 4 * _REL_CHARS
 _LICENSES: Final = (b"license", b"terms-of-service")
 # the equals sign of a rel, or one after two spaces, before which a rel may stand; but not before one of the values that
 # every second page has
@@ -779,7 +780,7 @@ def _license_links(tree: LexborHTMLParser, base: str) -> tuple[LicenseLink, ...]
     left = {True: _MAX_LICENSE_LINKS, False: _MAX_LICENSE_LINKS}
     for node in tree.css("link[rel],a[rel],area[rel]"):
         attributes = node.attributes
-        rel = tuple(dict.fromkeys((attributes.get("rel") or "")[:_REL_BYTES].lower().split()))
+        rel = tuple(dict.fromkeys((attributes.get("rel") or "")[:_REL_CHARS].lower().split()))
         said = next((word for word in _LICENSE_RELS if word in rel), None)
         reference = attributes.get("href")
         told = _media_type(attributes.get("type"))
