@@ -105,18 +105,6 @@ class _Shared(Ruled):
     decided_at: object = msgspec.UNSET
 
 
-class _Line(Head):
-    agent: Agent
-    stage: Literal["fetch", "keep"]
-    verdict: Literal["allow", "defer", "refuse"]
-    policy_digest: str
-    because: tuple[Said, ...]
-    ask: tuple[Question, ...] = ()
-    considered: tuple[Said, ...] = ()
-    contradictions: tuple[Pair, ...] = ()
-    expires_at: datetime | None = None
-
-
 class Reason(msgspec.Struct, frozen=True, array_like=True):
     """The words that carried decisions, once for all of them."""
 
@@ -187,7 +175,7 @@ class Lines:
         self.rulings: dict[bytes, Ruling] = {}
         self._head = msgspec.json.Decoder(Head).decode
         self._shared = msgspec.json.Decoder(_Shared).decode
-        self._whole = msgspec.json.Decoder(_Line).decode
+        self._ruled = msgspec.json.Decoder(Ruled).decode
 
     def read(self, line: bytes) -> tuple[Head, Ruling]:
         """What is the decision's own, and its ruling. Raises what is in ``UNREADABLE``."""
@@ -208,9 +196,9 @@ class Lines:
         return head, ruling
 
     def _from_whole(self, line: bytes) -> tuple[Head, Ruling]:
-        whole = self._whole(line)
-        ruling = self.rulings[line] = Ruling.of(msgspec.convert(whole, Ruled, from_attributes=True))
-        return whole, ruling
+        head = self._head(line)
+        ruling = self.rulings[line] = Ruling.of(self._ruled(line))
+        return head, ruling
 
 
 def consent_key(said: Said) -> tuple[str, ...]:
