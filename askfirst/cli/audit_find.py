@@ -211,7 +211,8 @@ def looked_at_lines(answer: Answer) -> Iterator[str]:
     """What was searched, and what could not be."""
     at, kind = answer.looked_at, answer.question.kind
     indexed = f", {at.indexed:,} of them by index" if at.indexed else ""
-    yield f"looked at: {at.decisions:,} decisions of {at.runs} runs{indexed}, {at.item_lines:,} item lines"
+    runs = "run" if at.runs == 1 else "runs"
+    yield f"looked at: {at.decisions:,} decisions of {at.runs} {runs}{indexed}, {at.item_lines:,} item lines"
     if at.unreadable_decisions:
         yield f"  {at.unreadable_decisions:,} lines of the log may be about it and are no decisions that can be read"
     if kind in {"file", "digest", "text"}:

@@ -77,10 +77,9 @@ class Notes:
         self.first += later.first[: NOTES_KEPT - len(self.first)]
 
 
-@dataclass(slots=True)
-class Stretch:
-    """What these lines add up to. ``sums`` are by the names of ``WIDTHS``; ``rows`` are those of the table of
-    decisions, if they were asked for."""
+@dataclass(slots=True, kw_only=True)
+class Counted:
+    """The sums that stay small, of a stretch as of a whole record."""
 
     decisions: int = 0
     by_stage: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -89,6 +88,23 @@ class Stretch:
     last_at: datetime | None = None
     over_time: OverTime = field(default_factory=OverTime)
     contradicted: int = 0
+
+    def add(self, later: Counted) -> None:
+        """Adds those of what comes after."""
+        self.decisions += later.decisions
+        self.by_stage.update(later.by_stage)
+        self.silent.update(later.silent)
+        self.first_at = min((at for at in (self.first_at, later.first_at) if at is not None), default=None)
+        self.last_at = max((at for at in (self.last_at, later.last_at) if at is not None), default=None)
+        self.over_time.join(later.over_time)
+        self.contradicted += later.contradicted
+
+
+@dataclass(slots=True, kw_only=True)
+class Stretch(Counted):
+    """What these lines add up to. ``sums`` are by the names of ``WIDTHS``; ``rows`` are those of the table of
+    decisions, if they were asked for."""
+
     sums: dict[str, list[Packed]] = field(default_factory=dict)
     asked: Asked = field(default_factory=Asked)
     notes: Notes = field(default_factory=Notes)

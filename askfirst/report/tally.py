@@ -24,9 +24,8 @@ from askfirst.asking import Asking
 from askfirst.items import read_items, utc
 from askfirst.report.counts import Counts, Spill
 from askfirst.report.decided import STAGES, VERDICTS
-from askfirst.report.over_time import OverTime
 from askfirst.report.reading import read_log
-from askfirst.report.stretch import WIDTHS, Notes, Stretch
+from askfirst.report.stretch import WIDTHS, Counted, Notes, Stretch
 from askfirst.report.whom import Whom
 
 SOON = timedelta(days=30)
@@ -42,7 +41,7 @@ class Kept(Protocol):
 
 
 @dataclass(kw_only=True)
-class Tally:
+class Tally(Counted):
     """What the record adds up to. To be closed: a part of it may be on disk.
 
     Counts have these numbers, in this order: ``domains`` allowed, deferred, refused, allowed for silence, refused for
@@ -52,13 +51,6 @@ class Tally:
 
     spill: Spill = field(default_factory=Spill)
     now: datetime
-    decisions: int = 0
-    by_stage: Counter[tuple[str, str]] = field(default_factory=Counter)
-    silent: Counter[tuple[str, str]] = field(default_factory=Counter)
-    first_at: datetime | None = None
-    last_at: datetime | None = None
-    over_time: OverTime = field(default_factory=OverTime)
-    contradicted: int = 0
     asking: list[Asking] = field(default_factory=list)
     items: int = 0
     item_bytes: int = 0
@@ -146,24 +138,10 @@ def _decisions(
 
 
 def _join(tally: Tally, later: Stretch) -> None:
-    tally.decisions += later.decisions
-    tally.by_stage.update(later.by_stage)
-    tally.silent.update(later.silent)
-    tally.first_at = _first(tally.first_at, later.first_at)
-    tally.last_at = _last(tally.last_at, later.last_at)
-    tally.over_time.join(later.over_time)
-    tally.contradicted += later.contradicted
+    tally.add(later)
     tally.all_notes.join(later.notes)
     for name, sums in later.sums.items():
         tally.counts(name).join(sums)
-
-
-def _first(*times: datetime | None) -> datetime | None:
-    return min((at for at in times if at is not None), default=None)
-
-
-def _last(*times: datetime | None) -> datetime | None:
-    return max((at for at in times if at is not None), default=None)
 
 
 @dataclass(kw_only=True)
